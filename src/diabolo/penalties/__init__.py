@@ -1,1 +1,5 @@
+"""Penalties: what a code costs."""
 
+from .divergence import KL
+
+__all__ = ["KL"]

@@ -1,0 +1,137 @@
+"""Convolutions for pictures and signals of any size and number of channels."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import ShapeError
+from ..core.kinds import Architecture, Shape
+from ..core.parts import choice, parameters, within
+from .layers import ACTIVATIONS, cells
+
+CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+GROUPS = 8
+
+
+class ChannelsFirst(nn.Module):
+    """``(batch, *positions, channels) -> (batch, channels, *positions)``, as torch's convolutions want it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Move the last axis to the second place, without copying."""
+        return x.movedim(-1, 1)
+
+
+class ChannelsLast(nn.Module):
+    """``(batch, channels, *positions) -> (batch, *positions, channels)``, as this library has it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Move the second axis to the last place, without copying."""
+        return x.movedim(1, -1)
+
+
+@parameters
+class Conv(Architecture):
+    r"""Convolutions that halve each side per stage, and transposed ones that restore it to the very pixel.
+
+    A side of :math:`s` becomes :math:`\lceil s/2 \rceil` after each stage; the mirrored stage knows which of
+    :math:`2s-1` and :math:`2s` it came from, so that any size comes back as it went in.
+
+    Parameters
+    ----------
+    channels : tuple of int, default (32, 64)
+        Channels after each stage; 28 x 28 pictures become 7 x 7 after two.
+    kernel : int, default 3
+        Side of the kernel, odd; 3 is the cheapest that sees neighbors.
+    activation : str, default "silu"
+    normalization : {"none", "group"}, default "none"
+        Group normalization does not depend on the batch.
+    hidden : int, default 256
+        Width of the one dense layer between the last map and the bottleneck.
+
+    Raises
+    ------
+    ShapeError
+        If a sample is not (positions, channels), (height, width, channels) or (depth, height, width, channels).
+
+    References
+    ----------
+    Stacked Convolutional Auto-Encoders for Hierarchical Feature Extraction, Masci, Meier, Ciresan and Schmidhuber,
+    2011, doi:10.1007/978-3-642-21735-7_7.
+
+    >>> encoder, width = Conv().encoder((9, 7, 3))
+    >>> encoder(torch.zeros(2, 9, 7, 3)).shape, Conv().decoder(4, (9, 7, 3))(torch.zeros(2, 4)).shape
+    (torch.Size([2, 256]), torch.Size([2, 9, 7, 3]))
+    """
+
+    channels: tuple[int, ...] = (32, 64)
+    kernel: int = within(3, low=1)
+    activation: str = choice("silu", *ACTIVATIONS)
+    normalization: str = choice("none", "none", "group")
+    hidden: int = within(256, low=1)
+
+    def check(self) -> Conv:
+        """Refuse what the fields do not allow."""
+        self.channels = (self.channels,) if isinstance(self.channels, int) else tuple(self.channels)
+        if not self.channels or not all(isinstance(c, int) and c >= 1 for c in self.channels):
+            raise ValueError(f"Conv: channels came as {self.channels!r}; it must be whole numbers of at least 1.")
+        super().check()
+        if self.kernel % 2 == 0:
+            raise ValueError(f"Conv: kernel came as {self.kernel}; it must be odd, so that it has a middle.")
+        return self
+
+    def encoder(self, shape: Shape) -> tuple[nn.Module, int]:
+        """``(batch, *positions, channels) -> (batch, hidden)``."""
+        sides = self._sides(shape)
+        rank, widths = len(shape) - 1, [shape[-1], *self.channels]
+        layers: list[nn.Module] = [ChannelsFirst()]
+        for before, after in pairwise(widths):
+            layers += [CONVOLUTIONS[rank](before, after, self.kernel, stride=2, padding=self.kernel // 2)]
+            layers += self._after(after)
+        flat = cells(sides[-1]) * widths[-1]
+        layers += [nn.Flatten(), nn.Linear(flat, self.hidden), ACTIVATIONS[self.activation]()]
+        return nn.Sequential(*layers), self.hidden
+
+    def decoder(self, size: int, shape: Shape) -> nn.Module:
+        """``(batch, size) -> (batch, *positions, channels)``."""
+        sides = self._sides(shape)
+        rank, widths = len(shape) - 1, [*reversed(self.channels), shape[-1]]
+        small = (widths[0], *sides[-1])
+        layers: list[nn.Module] = [nn.Linear(size, self.hidden), ACTIVATIONS[self.activation]()]
+        layers += [nn.Linear(self.hidden, cells(small)), nn.Unflatten(1, small), *self._after(widths[0])]
+        for stage, (before, after) in enumerate(pairwise(widths)):
+            was, becomes = sides[-1 - stage], sides[-2 - stage]
+            extra = tuple(large - (2 * side - 1) for side, large in zip(was, becomes, strict=True))
+            options = {"stride": 2, "padding": self.kernel // 2, "output_padding": extra}
+            layers.append(TRANSPOSED[rank](before, after, self.kernel, **options))
+            if stage < len(self.channels) - 1:
+                layers += self._after(after)
+        return nn.Sequential(*layers, ChannelsLast())
+
+    def _after(self, width: int) -> list[nn.Module]:
+        """What follows a convolution of ``width`` channels."""
+        groups = GROUPS if width % GROUPS == 0 else 1
+        norm = [nn.GroupNorm(groups, width)] if self.normalization == "group" else []
+        return [*norm, ACTIVATIONS[self.activation]()]
+
+    def _sides(self, shape: Shape) -> list[tuple[int, ...]]:
+        """The sides of the map before the first and after each stage."""
+        if len(shape) - 1 not in CONVOLUTIONS:
+            raise ShapeError(
+                f"Conv needs samples of (positions, channels), (height, width, channels) or "
+                f"(depth, height, width, channels); these have shape {shape}. MLP takes any shape."
+            )
+        cells(shape)
+        sides = [tuple(shape[:-1])]
+        for _ in self.channels:
+            sides.append(tuple((side + 1) // 2 for side in sides[-1]))
+        return sides
+
+    def start(self, decoder: nn.Module, output: Tensor) -> None:
+        """Begin at each channel's mean."""
+        last = [m for m in decoder.modules() if isinstance(m, tuple(TRANSPOSED.values()))][-1]
+        with torch.no_grad():
+            last.bias.copy_(output.reshape(-1, output.shape[-1]).mean(0))  # type: ignore[union-attr]

@@ -1,0 +1,83 @@
+"""The network: corruption, encoder, bottleneck and decoder in a row."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from .codes import Code
+from .kinds import Architecture, Bottleneck, Corruption, Shape
+from .roundtrip import RoundTrip, View
+
+
+class ViewEncoder(nn.Module, ABC):
+    """An encoder that wants to know what is hidden, because it treats absent cells in a way of its own."""
+
+    @abstractmethod
+    def forward(self, view: View) -> Tensor:
+        """``View -> (batch, ..., width)``."""
+
+
+class Network(nn.Module):
+    r"""Data to code and back: :math:`x \to c(x) \to f(c(x)) \to z \to g(z)`.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of one sample.
+    architecture : Architecture
+        Plans the encoder :math:`f` and the decoder :math:`g`.
+    bottleneck : Bottleneck
+        Makes the code :math:`z`. Built here.
+    corruption : Corruption
+        The :math:`c` that the encoder's input goes through while training.
+
+    >>> from diabolo import MLP, Clean, Identity
+    >>> import torch
+    >>> trip = Network((4,), MLP(hidden=(8,)), Identity(2), Clean())(torch.zeros(3, 4))
+    >>> trip.code.values.shape, trip.output.shape
+    (torch.Size([3, 2]), torch.Size([3, 4]))
+    """
+
+    def __init__(
+        self, shape: Shape, architecture: Architecture, bottleneck: Bottleneck, corruption: Corruption
+    ) -> None:
+        super().__init__()
+        if bottleneck.size is None:
+            raise ValueError(f"{bottleneck!r} has no size yet; give it one: {type(bottleneck).__name__}(size=8).")
+        self.shape = tuple(shape)
+        self.corruption = corruption
+        self.encoder, width = architecture.encoder(self.shape)
+        self.bottleneck = bottleneck.build(width)
+        self.decoder = architecture.decoder(bottleneck.size, self.shape)
+        architecture.join(self.encoder, self.bottleneck, self.decoder)
+
+    def forward(
+        self, x: Tensor, known: Tensor | None = None, *, corrupt: bool | None = None, sample: bool | None = None
+    ) -> RoundTrip:
+        """Send ``x`` of shape (batch, *shape) on the round trip.
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch, *shape)
+        known : Tensor of bool of the same shape, or None
+            What is not known is never read: it is zero for the encoder, and hidden.
+        corrupt, sample : bool, or None
+            Whether to corrupt the input and to draw from the code; ``None``: while training only, so that
+            scoring is deterministic.
+        """
+        target = x if known is None else x.masked_fill(~known, 0.0)
+        view = self.corruption(target) if (self.training if corrupt is None else corrupt) else View(target)
+        if known is not None:
+            view = view.without(~known)
+        features = self.features(view)
+        code: Code = self.bottleneck(features)
+        if self.training if sample is None else sample:
+            code = code.sample()
+        return RoundTrip(target, known, view, features, code, self.decoder(code.values))
+
+    def features(self, view: View) -> Tensor:
+        """What the encoder makes of a view: ``(batch, ..., width)``."""
+        features: Tensor = self.encoder(view if isinstance(self.encoder, ViewEncoder) else view.values)
+        return features

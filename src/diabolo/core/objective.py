@@ -1,0 +1,124 @@
+"""What is minimized: a loss, plus the price of the code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .kinds import Architecture, Bottleneck, Corruption, Loss, Penalty, term_names
+from .network import Network
+from .parts import every
+from .roundtrip import Batch, RoundTrip
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What makes one autoencoder different from another.
+
+    Parameters
+    ----------
+    bottleneck : Bottleneck
+    penalty : Penalty, or None
+    corruption : Corruption, or None
+        ``None``: the encoder sees the data as it is.
+    loss : Loss, or None
+        ``None``: what the modality of the data proposes.
+    architecture : Architecture, or None
+        ``None``: what the modality of the data proposes.
+    """
+
+    bottleneck: Bottleneck
+    penalty: Penalty | None = None
+    corruption: Corruption | None = None
+    loss: Loss | None = None
+    architecture: Architecture | None = None
+
+
+def check_match(bottleneck: Bottleneck, penalty: Penalty | None) -> None:
+    """Refuse a penalty that needs a code which the bottleneck does not give, before any training.
+
+    >>> from diabolo import KL, Identity
+    >>> check_match(Identity(2), KL())
+    Traceback (most recent call last):
+    ValueError: KL needs a GaussianCode, but Identity gives a Code. Bottlenecks that fit: Gaussian.
+    """
+    for term in penalty.terms() if penalty else []:
+        if not issubclass(bottleneck.gives, term.needs):
+            fits = sorted(part.__name__ for part in every(Bottleneck) if issubclass(part.gives, term.needs))
+            raise ValueError(
+                f"{type(term).__name__} needs a {term.needs.__name__}, but {type(bottleneck).__name__} gives a "
+                f"{bottleneck.gives.__name__}. Bottlenecks that fit: {', '.join(fits) or 'none'}."
+            )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a batch costs, in nats per sample.
+
+    Parameters
+    ----------
+    total : Tensor of shape ()
+        What is minimized.
+    terms : dict of str to Tensor of shape ()
+        Its parts before their prices, by name; ``"loss"`` is the reconstruction's.
+    """
+
+    total: Tensor
+    terms: dict[str, Tensor]
+
+
+class Objective(nn.Module):
+    r"""A loss plus penalties, averaged over the batch: :math:`\frac1n\sum_i \ell(x_i) + \sum_t w_t\,p_t(x_i)`.
+
+    Parameters
+    ----------
+    loss : Loss
+    penalty : Penalty, or None
+    """
+
+    progress: Tensor
+
+    def __init__(self, loss: Loss, penalty: Penalty | None = None) -> None:
+        super().__init__()
+        self.loss = loss
+        self.penalties = nn.ModuleDict(dict(zip(term_names(penalty.terms()), penalty.terms(), strict=True)) if penalty else {})
+        self.register_buffer("progress", torch.ones(()), persistent=False)
+
+    def build(self, network: Network) -> Objective:
+        """Make what loss and penalties have to remember, once the network stands."""
+        self.loss.build(network.shape)
+        for term in self.terms().values():
+            term.build(network)
+        return self
+
+    def terms(self) -> dict[str, Penalty]:
+        """The penalties by name."""
+        return dict(self.penalties.items())  # type: ignore[arg-type]
+
+    def travel(self, network: Network, batch: Batch, *, corrupt: bool | None = None, sample: bool | None = None) -> RoundTrip:
+        """Make the round trip that this objective judges."""
+        trip: RoundTrip = network(batch.values, batch.known, corrupt=corrupt, sample=sample)
+        return trip
+
+    def forward(self, trip: RoundTrip, network: Network) -> Cost:
+        """Judge a round trip."""
+        values = {"loss": self.loss(trip).mean()}
+        total = values["loss"]
+        for name, term in self.terms().items():
+            values[name] = term(trip, network).mean()
+            total = total + term.price(self.progress) * values[name]
+        return Cost(total, values)
+
+    def per_sample(self, trip: RoundTrip, network: Network) -> Tensor:
+        """The bound on each sample's negative log-likelihood, in nats: ``(batch,)``."""
+        nats: Tensor = self.loss(trip)
+        for term in self.terms().values():
+            if term.in_bound:
+                nats = nats + term.price(self.progress) * term(trip, network)
+        return nats
+
+    def restart(self) -> None:
+        """Forget what the loss gathered; called before a pass over data."""
+        self.loss.restart()

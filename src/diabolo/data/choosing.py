@@ -1,0 +1,54 @@
+"""From what the user has to a source, and from a source to its modality."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..core.errors import ShapeError
+from .arrays import Arrays
+from .examples import names, open_named
+from .files import open_path
+from .images import Images
+from .memory import in_memory
+from .modality import Modality
+from .source import Source
+from .tables import Table
+
+MODALITIES: tuple[type[Modality], ...] = (Table, Images, Arrays)
+
+
+def open_data(X: Any, *, label: str | None = None) -> Source:
+    """Make a source of an array, a frame, a list, a path, a glob, ``-`` or the name of an example set.
+
+    Parameters
+    ----------
+    X : anything the library reads
+        A word is first looked up among the example sets, then taken as a path.
+    label : str, or None
+        The column or file of labels, which takes no part in training.
+
+    >>> open_data("digits").shape
+    (8, 8)
+    """
+    if isinstance(X, Source):
+        return X
+    if isinstance(X, str) and X in names():
+        return open_named(X)
+    if isinstance(X, (str, os.PathLike)):
+        return open_path(X, label=label)
+    return in_memory(X)
+
+
+def fit_modality(source: Source, scaling: str = "auto") -> Modality:
+    """Learn how to read a source and write back what it holds.
+
+    >>> fit_modality(open_data([[1.0, 2.0], [3.0, 4.0]])).name
+    'arrays'
+    """
+    if len(source.shape) == 0:
+        raise ShapeError(
+            f"{source.place} has one number per sample. Reshape your data: X.reshape(-1, 1) if it has a single "
+            "feature, X.reshape(1, -1) if it is a single sample."
+        )
+    return next(kind for kind in MODALITIES if kind.reads(source)).fit(source, scaling)

@@ -1,0 +1,166 @@
+"""From the user's units to the network's and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.errors import DataError
+from .source import Source
+
+BLOCK_CELLS = 4_000_000
+SCALINGS = ("auto", "standard", "unit", "center", "none")
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What one pass over a source tells, cell by cell; missing cells do not count.
+
+    Parameters
+    ----------
+    count, mean, deviation, smallest, largest : ndarray of shape ``source.shape``
+    whole : bool
+        Whether all known values are whole numbers.
+    missing : int
+        How many cells are missing.
+    """
+
+    count: np.ndarray
+    mean: np.ndarray
+    deviation: np.ndarray
+    smallest: np.ndarray
+    largest: np.ndarray
+    whole: bool
+    missing: int
+
+
+def stretches(source: Source) -> list[tuple[int, int]]:
+    """Where to cut a source so that a stretch is a few megabytes."""
+    cells = max(1, int(np.prod(source.shape, dtype=np.int64)))
+    step = max(1, BLOCK_CELLS // cells)
+    return [(start, min(start + step, source.rows)) for start in range(0, source.rows, step)]
+
+
+def survey(source: Source) -> Statistics:
+    """Read a source once and gather its statistics, merging stretches exactly (Chan's formula).
+
+    >>> from diabolo.data.memory import ArraySource
+    >>> survey(ArraySource(np.array([[0.0, 1.0], [2.0, np.nan]]))).mean.tolist()
+    [1.0, 1.0]
+    """
+    shape = source.shape
+    count, mean, squares = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    smallest, largest = np.full(shape, np.inf), np.full(shape, -np.inf)
+    whole, missing = True, 0
+    for start, stop in stretches(source):
+        block = source.read(start, stop)
+        refuse_infinite(block, source, start)
+        known = None
+        if block.dtype.kind == "f":
+            known = ~np.isnan(block)
+            if known.all():
+                known = None
+            else:
+                missing += int(known.size - known.sum())
+        own_count = np.full(shape, float(len(block))) if known is None else known.sum(0).astype(float)
+        filled = block if known is None else np.where(known, block, 0)
+        total = filled.sum(0, dtype=np.float64)
+        own_mean = total / np.maximum(own_count, 1)
+        deviations = filled - own_mean
+        if known is not None:
+            deviations *= known
+        own_squares = np.square(deviations, dtype=np.float64).sum(0)
+        if whole and block.dtype.kind == "f":
+            whole = bool((np.floor(filled) == filled).all())
+        merged = count + own_count
+        share = own_count / np.maximum(merged, 1)
+        difference = own_mean - mean
+        squares += own_squares + difference**2 * count * share
+        mean = mean + difference * share
+        count = merged
+        with np.errstate(invalid="ignore"):
+            low = block.min(0) if known is None else np.where(known, block, np.inf).min(0)
+            high = block.max(0) if known is None else np.where(known, block, -np.inf).max(0)
+        smallest, largest = np.minimum(smallest, low), np.maximum(largest, high)
+    deviation = np.sqrt(squares / np.maximum(count, 1))
+    empty = count == 0
+    smallest[empty] = largest[empty] = 0.0
+    return Statistics(count, mean, deviation, smallest, largest, whole, missing)
+
+
+def refuse_infinite(block: np.ndarray, source: Source, start: int) -> None:
+    """Infinities cannot be learned; name the first."""
+    if block.dtype.kind != "f" or not np.isinf(block).any():
+        return
+    row, *cell = (int(place) for place in np.argwhere(np.isinf(block))[0])
+    if source.names is not None:
+        where = f"column {source.names[cell[0]]!r}, row {start + row}"
+    else:
+        where = f"row {start + row}, cell {cell[0] if len(cell) == 1 else tuple(cell)}"
+    raise DataError(
+        f"{source.place}: {where} is infinity (inf). Only finite numbers and NaN (missing) can be used; "
+        "replace it or mark it as missing."
+    )
+
+
+@dataclass(frozen=True)
+class Scaling:
+    r"""A shift and a stretch, :math:`x' = (x - c)/s`, one pair for each cell or one for all.
+
+    Parameters
+    ----------
+    center, scale : ndarray
+        Of shape ``()`` or the shape of a sample.
+    unit : bool
+        Whether all training data comes to lie between 0 and 1.
+
+    >>> Scaling(np.array(1.0), np.array(2.0), False).forward(np.array([[5.0]])).tolist()
+    [[2.0]]
+    """
+
+    center: np.ndarray
+    scale: np.ndarray
+    unit: bool
+
+    def forward(self, values: np.ndarray) -> np.ndarray:
+        """The user's units to the network's, in float32, without a copy where nothing changes."""
+        if self.center.ndim == 0 and self.center == 0 and self.scale == 1:
+            return np.ascontiguousarray(values, dtype=np.float32)
+        if values.dtype == np.float32 or values.dtype.kind in "bu":  # exact enough where the shift is small
+            if self.center.ndim == 0 and self.center == 0:
+                return np.multiply(values, np.float32(1 / self.scale), dtype=np.float32)
+        return ((values.astype(np.float64) - self.center) / self.scale).astype(np.float32)
+
+    def backward(self, values: np.ndarray) -> np.ndarray:
+        """The network's units to the user's, in float64 where that matters."""
+        if self.center.ndim == 0 and self.center == 0 and self.scale == 1:
+            return values
+        return values.astype(np.float64) * self.scale + self.center
+
+
+def choose_scaling(wanted: str, facts: Statistics, named: bool) -> Scaling:
+    """Turn a wish into numbers.
+
+    ``"auto"`` looks whether the cells are of one unit (pictures as rows of pixels, spectra): unnamed columns that
+    start at one smallest value and of which at least a quarter reach one largest value. These are brought to 0..1
+    together, which keeps their proportions; other columns are standardized one by one.
+    """
+    if wanted not in SCALINGS:
+        raise ValueError(f"scaling came as {wanted!r}; it must be one of {', '.join(map(repr, SCALINGS))}.")
+    low, high = float(facts.smallest.min()), float(facts.largest.max())
+    if wanted == "auto":
+        reach = facts.largest >= high - 0.01 * (high - low)
+        start = facts.smallest <= low + 0.01 * (high - low)
+        one_unit = not named and facts.mean.size >= 8 and start.mean() >= 0.75 and reach.mean() >= 0.25
+        wanted = "unit" if one_unit and high > low else "standard"
+    zero, one = np.zeros(()), np.ones(())
+    if wanted == "none":
+        return Scaling(zero, one, unit=low >= 0 and high <= 1)
+    if wanted == "center":
+        return Scaling(facts.mean, np.ones_like(facts.mean), unit=False)
+    if wanted == "unit":
+        return Scaling(np.array(low), np.array((high - low) or 1.0), unit=True)
+    steady = facts.deviation <= 1e-12 * np.maximum(np.abs(facts.mean), 1e-300)
+    return Scaling(facts.mean, np.where(steady, 1.0, facts.deviation), unit=False)
+

@@ -1,0 +1,409 @@
+"""The scikit-learn face of a recipe: fields, a fit, and four doors to the fitted model."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from torch import Tensor
+
+from ..architectures import MLP
+from ..core.errors import DataError, ShapeError
+from ..core.kinds import Architecture, Bottleneck, Corruption, Loss, Penalty
+from ..core.network import Network
+from ..core.objective import Objective, Recipe, check_match
+from ..core.parts import Part, as_part, check_field, choice, parameters, within
+from ..core.roundtrip import Batch, RoundTrip
+from ..corruptions import Clean
+from ..data.choosing import fit_modality, open_data
+from ..data.modality import Modality
+from ..data.scaling import SCALINGS, stretches
+from ..data.source import Source
+from ..losses import GaussianLikelihood
+from ..training import Checkpointer, History, LinearDecay, Optimizer, Progress, Schedule, Watcher, train
+from ..training.checkpoint import Checkpoint
+from ..training.optimizers import as_optimizer
+from ..training.precision import choose_precision
+from ..training.seeding import own_randomness, seed_from
+from .planning import Plan, choose_device, fingerprint, make_plan
+
+
+@parameters
+class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC):
+    """What all presets share; a preset adds fields of its own and a :meth:`recipe`.
+
+    Parameters
+    ----------
+    code_size : int, default 8
+        Numbers per sample that pass the bottleneck. More reconstruct better and say less.
+    architecture : Architecture, str, or None
+        How data becomes features; ``None``: what suits the data (an MLP).
+    loss : Loss, str, or None
+        How much was lost; ``None``: a Gaussian with its best variance, by a sigmoid for data between 0 and 1.
+    scaling : {"auto", "standard", "unit", "center", "none"}, default "auto"
+        How numbers are prepared: each column standardized, all brought to 0..1 together, only centered, or left.
+        ``"auto"`` brings data of one unit (pixels, spectra) to 0..1 and standardizes everything else.
+    epochs : int, or None
+        Passes over the data; ``None``: as many as make 2,000 steps, at least 5 and at most 400.
+    batch_size : int, default 256
+        Rows per step at most; fewer where that would leave less than 8 steps in an epoch.
+    learning_rate : float, or None
+        Of the first steps after the warm-up; ``None``: the optimizer's own (0.05 for Muon, 0.001 for others).
+    optimizer : Optimizer or str, default "muon"
+        ``"muon"`` or any of ``torch.optim`` by name.
+    schedule : Schedule or str, default "LinearDecay"
+        How the learning rate moves: ``LinearDecay``, ``CosineDecay`` or ``Constant``.
+    averaging : float in [0, 1), default 0
+        Decay per step of the weights' running average; 0: none, since the rate falls to zero anyway.
+    precision : {"auto", "float32", "bfloat16"}, default "auto"
+        What products are computed in while training; ``"auto"``: bfloat16 where the hardware has it and it pays.
+    clip : float, or None
+        Largest norm of the gradient; ``None``: no limit.
+    validation : float in [0, 1), default 0.1
+        Share of the rows that choose the best epoch and are never trained on; none is held out below 20 rows.
+    patience : int, or None
+        Epochs without improvement after which training stops; ``None``: a fifth of the epochs, at least 5.
+    max_seconds : float, or None
+        A budget of time.
+    device : str, default "auto"
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"``; ``"auto"``: a GPU if there is one.
+    random_state : int, numpy generator, or None
+        A number makes ``fit`` repeatable to the bit on one machine.
+    verbose : bool, default False
+        Show a progress bar on a terminal.
+    """
+
+    code_size: int = within(8, low=1)
+    architecture: Architecture | str | None = None
+    loss: Loss | str | None = None
+    scaling: str = choice("auto", *SCALINGS)
+    epochs: int | None = within(None, low=1)
+    batch_size: int = within(256, low=1)
+    learning_rate: float | None = within(None, low=0.0, above=True)
+    optimizer: Optimizer | str = "muon"
+    schedule: Schedule | str = "LinearDecay"
+    averaging: float = within(0.0, low=0.0, high=1.0, below=True)
+    precision: str = choice("auto", "auto", "float32", "bfloat16")
+    clip: float | None = within(None, low=0.0, above=True)
+    validation: float = within(0.1, low=0.0, high=1.0, below=True)
+    patience: int | None = within(None, low=1)
+    max_seconds: float | None = within(None, low=0.0)
+    device: str = "auto"
+    random_state: Any = None
+    verbose: bool = False
+
+    PARTS: ClassVar[dict[str, type[Part]]] = {
+        "architecture": Architecture,
+        "bottleneck": Bottleneck,
+        "corruption": Corruption,
+        "loss": Loss,
+        "optimizer": Optimizer,
+        "penalty": Penalty,
+        "schedule": Schedule,
+    }
+
+    network_: Network = dataclasses.field(init=False)
+    objective_: Objective = dataclasses.field(init=False)
+    modality_: Modality = dataclasses.field(init=False)
+    history_: History = dataclasses.field(init=False)
+    n_features_in_: int = dataclasses.field(init=False)
+
+    __repr__ = BaseEstimator.__repr__
+
+    @abstractmethod
+    def recipe(self) -> Recipe:
+        """What makes this autoencoder: bottleneck, penalty, corruption, and loss or architecture if not as usual."""
+
+    # Parameters
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; a nested one (``bottleneck__size``) turns a name or ``None`` into its part first."""
+        for name in params:
+            head, _, tail = name.partition("__")
+            if tail and head in self.PARTS and not isinstance(getattr(self, head, None), Part):
+                setattr(self, head, self._part(head))
+        super().set_params(**params)
+        return self
+
+    def _part(self, name: str) -> Part:
+        """The part that a field stands for, also where it holds a name or ``None``."""
+        value = getattr(self, name)
+        if name == "optimizer":
+            return as_optimizer(value)
+        if value is not None:
+            return as_part(self.PARTS[name], value)
+        standard = {"architecture": MLP(), "loss": GaussianLikelihood(), "corruption": Clean()}
+        part = getattr(self.recipe(), name, None) or standard.get(name)
+        if part is None:
+            raise ValueError(f"{type(self).__name__} has no {name} whose parameters could be set; give one first.")
+        return part
+
+    def check_parameters(self) -> None:
+        """Refuse values that the fields' declarations do not allow; also in parts."""
+        for field in (field for field in dataclasses.fields(self) if field.init):
+            value = getattr(self, field.name)
+            check_field(type(self).__name__, field, value)
+            if field.name in self.PARTS and value is not None:
+                self._part(field.name).check()
+
+    # Fitting
+
+    def plan(self, X: Any) -> Plan:
+        """Say what :meth:`fit` would do, without training: rows, shape, parameters, steps, memory."""
+        self.check_parameters()
+        source = self._open(X, reset=True)
+        return self._plan(source, seed_from(self.random_state))
+
+    def fit(
+        self, X: Any, y: Any = None, *, resume: str | None = None, watchers: Sequence[Watcher] = ()
+    ) -> Self:
+        """Learn to make the round trip.
+
+        Parameters
+        ----------
+        X : array, frame, list, path or name of an example set
+            NaN is a missing value: never read, never scored.
+        y : ignored
+        resume : path, or None
+            A checkpoint file that is kept up to date while training. Where it exists already, training goes on
+            from there, to the same bits as if it had never stopped.
+        watchers : sequence of Watcher
+            Who else looks on.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError, ShapeError
+            If the data cannot be used; the message names the place.
+        DivergedError
+            If training stopped being finite for good. The last good weights are kept.
+        """
+        self.check_parameters()
+        source = self._open(X, reset=True)
+        plan = self._plan(source, seed_from(self.random_state))
+        checkpoint = None
+        lookers = [*watchers, *([Progress()] if self.verbose else [])]
+        if resume is not None:
+            mark = fingerprint(self, source, plan)
+            checkpoint = Checkpoint.read(resume, mark)
+            lookers.append(Checkpointer(resume, mark))
+        try:
+            self.history_ = self._learn(plan, lookers, checkpoint)
+        finally:
+            self.network_, self.objective_, self.modality_ = plan.network, plan.objective, plan.modality
+            self.seed_, self.device_ = plan.seed, plan.device
+            self.network_.eval()
+            self.objective_.eval()
+            if not hasattr(self, "history_"):
+                self.history_ = History(stopped="interrupted")
+        return self
+
+    def _plan(self, source: Source, seed: int) -> Plan:
+        device = choose_device(self.device)
+        modality = fit_modality(source, self.scaling)
+        with own_randomness(seed, torch.device("cpu")):
+            network, objective = self._assemble(modality)
+        network.to(device)
+        objective.to(device)
+        return make_plan(self, source, modality, network, objective, seed, device)
+
+    def _assemble(self, modality: Modality) -> tuple[Network, Objective]:
+        """Build network and objective for a modality, untrained, beginning at the data's mean."""
+        recipe = self.recipe()
+        bottleneck = recipe.bottleneck.clone().check()
+        if bottleneck.size is None:
+            bottleneck.size = self.code_size
+        penalty = None if recipe.penalty is None else recipe.penalty.clone().check()
+        check_match(bottleneck, penalty)
+        architecture = as_part(Architecture, recipe.architecture or self.architecture or modality.architecture()).check()
+        loss = as_part(Loss, recipe.loss or self.loss or modality.loss()).check()
+        corruption = Clean() if recipe.corruption is None else recipe.corruption.clone().check()
+        network = Network(modality.shape, architecture, bottleneck, corruption)
+        architecture.start(network.decoder, loss.unlink(torch.from_numpy(modality.mean.astype(np.float32))))
+        return network, Objective(loss, penalty).build(network)
+
+    def _learn(self, plan: Plan, watchers: Sequence[Watcher], checkpoint: Checkpoint | None) -> History:
+        """Train what the plan has built."""
+        return train(
+            plan.network,
+            plan.objective,
+            plan.batches,
+            epochs=plan.epochs,
+            optimizer=as_optimizer(self.optimizer),
+            learning_rate=self.learning_rate,
+            schedule=as_part(Schedule, self.schedule) if self.schedule else LinearDecay(),
+            validation=plan.validation,
+            patience=self.patience or max(5, plan.epochs // 5),
+            averaging=self.averaging,
+            clip=self.clip,
+            precision=choose_precision(self.precision, plan.network, plan.device, plan.batch_size),
+            max_seconds=self.max_seconds,
+            seed=plan.seed,
+            watchers=watchers,
+            resume=checkpoint,
+        )
+
+    # Reading what the user gives
+
+    def _open(self, X: Any, *, reset: bool) -> Source:
+        """A source of the user's data, with scikit-learn's checks and bookkeeping for what lies in memory."""
+        if isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.ndim < 3) or hasattr(X, "tocsr"):
+            ragged_or_deep = isinstance(X, (list, tuple)) and len(np.shape(X[0]) if len(X) else ()) > 1
+            if not ragged_or_deep:
+                options = {"accept_sparse": "csr", "dtype": "numeric", "ensure_all_finite": "allow-nan"}
+                X = validate_data(self, X, reset=reset, **options)
+        elif hasattr(X, "columns") and not isinstance(X, Source):
+            source = open_data(X)
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return source
+        source = open_data(X)
+        features = int(np.prod(source.shape, dtype=np.int64))
+        if reset:
+            self.n_features_in_ = features
+            if source.names is not None and not hasattr(self, "feature_names_in_"):
+                self.feature_names_in_ = np.array(source.names, dtype=object)
+        elif features != self.n_features_in_:
+            raise ShapeError(
+                f"{source.place} has {features} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input."
+            )
+        return source
+
+    def _batches(self, X: Any) -> Iterator[Batch]:
+        """The user's data as batches of a few megabytes, in order, on the model's device."""
+        check_is_fitted(self, "network_")
+        source = self._open(X, reset=False)
+        device = next(self.network_.parameters()).device
+        for start, stop in stretches(source):
+            yield self.modality_.read(source, start, stop).to(device)
+
+    # The four doors
+
+    @torch.no_grad()
+    def round_trips(self, X: Any, *, n_draws: int | None = None, random_state: Any = None) -> Iterator[RoundTrip]:
+        """Send data on the round trip, a stretch of rows at a time.
+
+        Parameters
+        ----------
+        X : data of the kind that was fitted
+        n_draws : int, or None
+            ``None``: deterministic, codes at their means. Otherwise so many trips per stretch, one after the other,
+            each with codes drawn anew.
+        random_state : int, numpy generator, or None
+            Seed of the draws.
+
+        Yields
+        ------
+        RoundTrip
+            On the model's device, in the network's units.
+        """
+        seed = seed_from(random_state) if n_draws else 0
+        for place, batch in enumerate(self._batches(X)):
+            for draw in range(n_draws or 1):
+                if n_draws:
+                    with own_randomness(seed + place * n_draws + draw, batch.values.device):
+                        trip = self.objective_.travel(self.network_, batch, corrupt=False, sample=True)
+                else:
+                    trip = self.objective_.travel(self.network_, batch)
+                yield trip
+
+    @torch.no_grad()
+    def transform(self, X: Any) -> np.ndarray:
+        """Encode: the code of each sample, ``(rows, code_size)`` in float32; means where codes are distributions."""
+        check_is_fitted(self, "network_")
+        codes = [
+            self.network_.bottleneck(self.network_.features(self._view(batch))).values.flatten(1)
+            for batch in self._batches(X)
+        ]
+        return torch.cat(codes).cpu().numpy()
+
+    @torch.no_grad()
+    def inverse_transform(self, X: Any) -> Any:
+        """Decode: data of the user's kind from codes ``(rows, code_size)``."""
+        check_is_fitted(self, "network_")
+        if self.network_.decoder is None:
+            raise ValueError("Only the encoder of this model was loaded; load it whole to decode.")
+        codes = check_array(X, dtype=np.float32)
+        if codes.shape[1] != self._n_features_out:
+            raise ShapeError(f"Codes have {codes.shape[1]} columns; this model's codes have {self._n_features_out}.")
+        device = next(self.network_.parameters()).device
+        parts = torch.from_numpy(np.array(codes)).split(8192)
+        outputs = [self.objective_.loss.mean(self.network_.decoder(part.to(device))) for part in parts]
+        return self.modality_.write(torch.cat(outputs))
+
+    # What follows from them
+
+    def _view(self, batch: Batch) -> Any:
+        from ..core.roundtrip import View
+
+        view = View(batch.values)
+        return view if batch.known is None else view.without(~batch.known)
+
+    def _expected(self, trip: RoundTrip) -> Tensor:
+        return self.objective_.loss.mean(trip.output)
+
+    def reconstruct(self, X: Any) -> Any:
+        """Send data on the round trip and write what comes back as the user's own kind, holes filled."""
+        outputs = [self._expected(trip).cpu() for trip in self.round_trips(X)]
+        return self.modality_.write(torch.cat(outputs), like=X)
+
+    @torch.no_grad()
+    def score_samples(self, X: Any) -> np.ndarray:
+        """The bound on each sample's log-likelihood in nats, ``(rows,)``; lower is stranger. Never samples."""
+        trips = self.round_trips(X)
+        return np.concatenate([-self.objective_.per_sample(t, self.network_).double().cpu().numpy() for t in trips])
+
+    @torch.no_grad()
+    def reconstruction_error(self, X: Any) -> np.ndarray:
+        """Each sample's mean squared error over its known cells, in the network's units: ``(rows,)``."""
+        errors = []
+        for trip in self.round_trips(X):
+            squares = trip.over_cells((self._expected(trip) - trip.target).square()).double()
+            known = trip.known_cells()
+            errors.append((squares / (known.clamp(min=1) if isinstance(known, Tensor) else known)).cpu().numpy())
+        return np.concatenate(errors)
+
+    @torch.no_grad()
+    def score(self, X: Any, y: Any = None) -> float:
+        r"""Share of the variation that comes back: :math:`1 - \sum (x - \hat x)^2 / \sum (x - \bar x)^2`.
+
+        1 is perfect, 0 is no better than the training data's mean; the same unit for every preset and every data.
+        """
+        lost, there = 0.0, 0.0
+        for trip in self.round_trips(X):
+            mean = torch.from_numpy(self.modality_.mean).to(trip.target)
+            lost += float(trip.over_cells((self._expected(trip) - trip.target).square()).double().sum())
+            there += float(trip.over_cells((mean - trip.target).square()).double().sum())
+        return 1 - lost / there if there else float(lost == 0)
+
+    def save(self, path: Any) -> None:
+        """Write the fitted model to one file, whole or not at all; :func:`diabolo.load` reads it."""
+        from .storage import save
+
+        save(self, path)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        tags.input_tags.three_d_array = True
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        size = self.network_.bottleneck.size
+        assert size is not None
+        return size
+
+
+__all__ = ["DataError", "Estimator"]

@@ -1,0 +1,163 @@
+"""The linear and the denoising autoencoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from time import monotonic
+
+import torch
+from torch import Tensor, nn
+
+from ..architectures import Linear
+from ..bottlenecks import Identity
+from ..core.objective import Recipe
+from ..core.parts import choice, parameters, within
+from ..core.roundtrip import Batch
+from ..corruptions import GaussianNoise
+from ..losses import SquaredError
+from ..training import Batches, History, Watcher
+from ..training.checkpoint import Checkpoint
+from .base import Estimator
+from .planning import Plan
+
+FILLING_ROUNDS = 50
+SETTLED = 1e-4
+
+
+@parameters
+class LinearAutoencoder(Estimator):
+    r"""Two matrices: :math:`\min_{W,V}\ \tfrac1n\sum_i \lVert x_i - \bar x - V W (x_i - \bar x)\rVert^2`.
+
+    Its optimum spans the subspace of the first principal components. The exact solver gives these themselves, ordered
+    and orthogonal; the gradient finds the same subspace in a basis of its own.
+
+    Parameters
+    ----------
+    solver : {"exact", "gradient"}, default "exact"
+        In closed form by eigenvectors (missing cells filled in by repetition), or trained.
+    scaling : str, default "center"
+        Only the mean is taken off, as PCA does; ``"standard"`` gives the PCA of the correlations.
+    **others
+        As in every estimator: :class:`~diabolo.estimators.base.Estimator`.
+
+    References
+    ----------
+    Neural Networks and Principal Component Analysis: Learning from Examples Without Local Minima, Baldi and Hornik,
+    1989, doi:10.1016/0893-6080(89)90014-2.
+
+    >>> from diabolo import LinearAutoencoder
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> X = load_digits().data
+    >>> ours, pca = LinearAutoencoder(code_size=3).fit(X).reconstruct(X), PCA(3).fit(X)
+    >>> bool(abs(ours - pca.inverse_transform(pca.transform(X))).max() < 1e-3)
+    True
+    """
+
+    scaling: str = choice("center", "auto", "standard", "unit", "center", "none")
+    solver: str = choice("exact", "exact", "gradient")
+
+    def recipe(self) -> Recipe:
+        """Nothing but two matrices."""
+        return Recipe(Identity(), loss=SquaredError(), architecture=Linear())
+
+    def _learn(self, plan: Plan, watchers: Sequence[Watcher], checkpoint: Checkpoint | None) -> History:
+        if self.solver == "gradient":
+            return super()._learn(plan, watchers, checkpoint)
+        started = monotonic()
+        size = plan.network.bottleneck.size
+        assert size is not None
+        mean, axes, rounds = principal_axes(plan.batches, plan.validation, size)
+        self._set_weights(plan, mean, axes)
+        lost = rows = 0.0
+        with torch.no_grad():
+            plan.network.eval()
+            for batch in every_batch(plan.batches, plan.validation):
+                trip = plan.objective.travel(plan.network, batch)
+                lost, rows = lost + float(plan.objective.loss(trip).sum()), rows + len(batch)
+        row = {"epoch": 0, "loss": lost / rows, "rounds": rounds, "seconds": round(monotonic() - started, 3)}
+        return History([row])
+
+    @torch.no_grad()
+    def _set_weights(self, plan: Plan, mean: Tensor, axes: Tensor) -> None:
+        """Encode by the axes, decode by their transpose."""
+        project, back = plan.network.bottleneck.project, plan.network.decoder[0]
+        assert isinstance(project, nn.Linear)
+        assert isinstance(back, nn.Linear)
+        project.weight.copy_(axes)
+        project.bias.copy_(-(axes @ mean))
+        back.weight.copy_(axes.T)
+        back.bias.copy_(mean)
+
+
+def every_batch(batches: Batches, validation: Batches | None) -> Iterator[Batch]:
+    """All rows: what has a closed form needs no validation part."""
+    yield from batches.ordered()
+    if validation is not None:
+        yield from validation.ordered()
+
+
+@torch.no_grad()
+def principal_axes(batches: Batches, validation: Batches | None, size: int) -> tuple[Tensor, Tensor, int]:
+    """Mean, first principal axes ``(size, cells)`` and the rounds it took; axes beyond the data's rank are zero.
+
+    Missing cells are filled by the reconstruction of the round before until that settles (expectation-maximization
+    for PCA with missing data).
+    """
+    mean = axes = torch.zeros(0, dtype=torch.float64)
+    captured = 0.0
+    missing = False
+    for done in range(1, FILLING_ROUNDS + 1):
+        count, total, products = 0, torch.zeros(()), torch.zeros(())
+        for batch in every_batch(batches, validation):
+            rows = batch.values.flatten(1).double()
+            if batch.known is not None:
+                missing = True
+                known = batch.known.flatten(1)
+                guess = mean + ((torch.where(known, rows, mean) - mean) @ axes.T) @ axes if done > 1 else 0.0 * rows
+                rows = torch.where(known, rows, guess)
+            count, total, products = count + len(rows), total + rows.sum(0), products + rows.T @ rows
+        mean = total / count
+        covariance = products / count - torch.outer(mean, mean)
+        values, vectors = torch.linalg.eigh(covariance)
+        order = values.argsort(descending=True)[:size]
+        found = vectors[:, order].T
+        found = found * torch.sign(found.gather(1, found.abs().argmax(1, keepdim=True)))
+        found[values[order] <= 1e-12 * values.abs().max().clamp(min=1e-300)] = 0.0
+        axes = torch.zeros(size, len(mean), dtype=torch.float64, device=mean.device)
+        axes[: len(found)] = found
+        now = float(values[order].clamp(min=0).sum())
+        if not missing or abs(now - captured) <= SETTLED * max(now, 1e-300):
+            break
+        captured = now
+    return mean, axes, done
+
+
+@parameters
+class DenoisingAutoencoder(Estimator):
+    r"""Sees noise, gives back what was clean: :math:`\min\ \tfrac1n\sum_i E_\epsilon\,\ell\big(x_i, g(f(x_i+\sigma\epsilon))\big)`.
+
+    Parameters
+    ----------
+    noise : float, default 0.3
+        Standard deviation :math:`\sigma` in the units that the network sees: standard deviations for standardized
+        columns, shares of the full range for pictures.
+    **others
+        As in every estimator: :class:`~diabolo.estimators.base.Estimator`.
+
+    References
+    ----------
+    Stacked Denoising Autoencoders, Vincent, Larochelle, Lajoie, Bengio and Manzagol, 2010, JMLR 11:3371.
+
+    >>> from diabolo import DenoisingAutoencoder
+    >>> from sklearn.datasets import load_digits
+    >>> X = load_digits().data
+    >>> DenoisingAutoencoder(code_size=8, epochs=2, random_state=0).fit(X).reconstruct(X).shape
+    (1797, 64)
+    """
+
+    noise: float = within(0.3, low=0.0)
+
+    def recipe(self) -> Recipe:
+        """A plain code, trained on noisy input."""
+        return Recipe(Identity(), corruption=GaussianNoise(self.noise))

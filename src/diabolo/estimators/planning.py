@@ -1,0 +1,171 @@
+"""What a fit will do: everything that "auto" and ``None`` stand for, decided before training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ..core.network import Network
+from ..core.objective import Objective
+from ..core.parts import to_plain
+from ..data.modality import Modality
+from ..data.source import Source
+from ..training import Batches, Resident, Streaming
+from ..training.seeding import mix
+
+if TYPE_CHECKING:
+    from .base import Estimator
+
+STEPS = 2000
+FEWEST_EPOCHS, MOST_EPOCHS = 5, 400
+FEWEST_STEPS = 8
+SMALLEST_BATCH = 32
+FEWEST_ROWS_TO_SPLIT = 20
+RESIDENT_SHARE = 8
+BLOCK_ROWS = 4096
+
+
+@dataclass
+class Plan:
+    """All that a fit needs, built and untrained.
+
+    Parameters
+    ----------
+    rows, validation_rows : int
+        Rows that are trained on, and rows that are held out.
+    epochs, batch_size : int
+    parameters : int
+        Weights of the network.
+    memory : int
+        Bytes that data, weights, optimizer and activations will need, estimated.
+    resident : bool
+        Whether the data fits in memory; otherwise it is streamed.
+    """
+
+    modality: Modality
+    network: Network
+    objective: Objective
+    batches: Batches
+    validation: Batches | None
+    epochs: int
+    batch_size: int
+    seed: int
+    device: torch.device
+    memory: int
+    resident: bool
+
+    @property
+    def rows(self) -> int:
+        """Rows that are trained on."""
+        return self.batches.rows
+
+    @property
+    def validation_rows(self) -> int:
+        """Rows that are held out."""
+        return self.validation.rows if self.validation is not None else 0
+
+    @property
+    def parameters(self) -> int:
+        """Weights of the network."""
+        return sum(weight.numel() for weight in self.network.parameters())
+
+
+def choose_device(wanted: str) -> torch.device:
+    """A device by name; ``"auto"`` is a GPU if there is one.
+
+    >>> choose_device("cpu")
+    device(type='cpu')
+    """
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+    except RuntimeError as error:
+        raise ValueError(f"device came as {wanted!r}; it must be 'auto', 'cpu', 'cuda' or 'cuda:0'.") from error
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"device came as {wanted!r}; this library computes on 'cpu' and 'cuda'.")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device came as {wanted!r}, but torch sees no GPU here; use device='cpu' or 'auto'.")
+    return device
+
+
+def total_memory() -> int:
+    """Bytes of memory that the machine has; a fixed number, so that a plan does not depend on the hour."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 8 << 30
+
+
+def make_plan(
+    estimator: Estimator,
+    source: Source,
+    modality: Modality,
+    network: Network,
+    objective: Objective,
+    seed: int,
+    device: torch.device,
+) -> Plan:
+    """Split the rows, cut batches, and count steps and memory."""
+    resident = source.bytes <= total_memory() // RESIDENT_SHARE
+    held_out = int(round(estimator.validation * source.rows)) if source.rows >= FEWEST_ROWS_TO_SPLIT else 0
+    trained = source.rows - held_out
+    smaller = max(SMALLEST_BATCH, trained // FEWEST_STEPS)
+    batch_size = min(estimator.batch_size, smaller)
+    split = resident_batches if resident else streaming_batches
+    batches, validation = split(modality, source, held_out, batch_size, seed, device)
+    epochs = estimator.epochs or min(MOST_EPOCHS, max(FEWEST_EPOCHS, -(-STEPS // batches.steps)))
+    weights = sum(weight.numel() for weight in network.parameters())
+    data = source.bytes if resident else 4 * 2 * 8 * BLOCK_ROWS * int(np.prod(source.shape))
+    memory = data + 4 * 8 * weights + 4 * 6 * batch_size * (weights // max(network.bottleneck.size or 1, 1) // 64 + 1024)
+    return Plan(
+        modality, network, objective, batches, validation, epochs, batch_size, seed, device, int(memory), resident
+    )
+
+
+def resident_batches(
+    modality: Modality, source: Source, held_out: int, batch_size: int, seed: int, device: torch.device
+) -> tuple[Batches, Batches | None]:
+    """All rows in memory, and a random part of them held out."""
+    batch = modality.read(source).to(device)
+    if not held_out:
+        return Resident(batch, batch_size, seed), None
+    order = torch.randperm(len(batch), generator=torch.Generator().manual_seed(mix(seed, held_out)))
+    rest, chosen = order[held_out:].sort().values, order[:held_out].sort().values
+    return Resident(batch, batch_size, seed, rest), Resident(batch, max(batch_size, 2048), seed, chosen)
+
+
+def streaming_batches(
+    modality: Modality, source: Source, held_out: int, batch_size: int, seed: int, device: torch.device
+) -> tuple[Batches, Batches | None]:
+    """Blocks of rows read when they are needed, and random ones of them held out."""
+    blocks = [(start, min(start + BLOCK_ROWS, source.rows)) for start in range(0, source.rows, BLOCK_ROWS)]
+    count = min(round(held_out / BLOCK_ROWS), len(blocks) - 1) if held_out else 0
+    order = torch.randperm(len(blocks) - 1, generator=torch.Generator().manual_seed(mix(seed, held_out))).tolist()
+    chosen = set(order[:count])
+    read = partial(modality.read, source)
+    rest = [block for place, block in enumerate(blocks) if place not in chosen]
+    batches = Streaming(read, rest, batch_size, seed, device)
+    if not chosen:
+        return batches, None
+    return batches, Streaming(read, [blocks[place] for place in sorted(chosen)], batch_size, seed, device)
+
+
+def fingerprint(estimator: Estimator, source: Source, plan: Plan) -> str:
+    """A digest of parameters and data, so that a run is only resumed where both are the same."""
+    known = estimator.get_params(deep=False)
+    free = {"verbose", "max_seconds", "random_state", "device"}
+    facts: dict[str, Any] = {name: to_plain(value) for name, value in known.items() if name not in free}
+    facts |= {"class": type(estimator).__name__, "seed": plan.seed, "rows": source.rows, "shape": list(source.shape)}
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    digest.update(plan.modality.mean.tobytes())
+    digest.update(np.ascontiguousarray(source.read(0, min(source.rows, 64))).tobytes())
+    digest.update(np.ascontiguousarray(source.read(max(0, source.rows - 64), source.rows)).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,57 @@
+"""Losses that compare cell by cell."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..core.kinds import Loss
+from ..core.parts import choice, parameters
+from ..core.roundtrip import RoundTrip
+
+LINKS = ("identity", "sigmoid")
+
+
+def linked(output: Tensor, link: str) -> Tensor:
+    """The data that an output stands for: itself, or its sigmoid for data between 0 and 1."""
+    return output.sigmoid() if link == "sigmoid" else output
+
+
+def unlinked(mean: Tensor, link: str) -> Tensor:
+    """The output that stands for ``mean``; kept away from 0 and 1, where a sigmoid learns nothing any more."""
+    return mean.clamp(1e-3, 1 - 1e-3).logit() if link == "sigmoid" else mean
+
+
+def squared_error(trip: RoundTrip, mean: Tensor) -> Tensor:
+    """The summed squared error of each sample's known cells: ``(batch,)``."""
+    return trip.over_cells((mean - trip.target).square())
+
+
+@parameters
+class SquaredError(Loss):
+    r"""Half the squared error, :math:`\tfrac12\sum_j (x_j - \hat x_j)^2`: a Gaussian of variance 1, less its constant.
+
+    Parameters
+    ----------
+    link : {"identity", "sigmoid"}, default "identity"
+        ``"sigmoid"`` keeps reconstructions between 0 and 1, for pictures and other data with these bounds.
+
+    >>> from diabolo import MLP, Clean, Identity
+    >>> from diabolo.core import Network
+    >>> SquaredError()(Network((4,), MLP(), Identity(2), Clean())(torch.zeros(3, 4))).shape
+    torch.Size([3])
+    """
+
+    link: str = choice("identity", *LINKS)
+
+    def forward(self, trip: RoundTrip) -> Tensor:
+        """``RoundTrip -> (batch,)``."""
+        return squared_error(trip, self.mean(trip.output)) / 2
+
+    def mean(self, output: Tensor) -> Tensor:
+        """What the output expects."""
+        return linked(output, self.link)
+
+    def unlink(self, mean: Tensor) -> Tensor:
+        """The output that expects ``mean``."""
+        return unlinked(mean, self.link)
