@@ -9,7 +9,9 @@ from .lazy import attach
 __version__ = "0.1.0"
 
 HOMES = {
-    **dict.fromkeys(["Autoencoder", "DenoisingAutoencoder", "LinearAutoencoder", "VAE", "load", "verify"], ".estimators"),
+    **dict.fromkeys(
+        ["Autoencoder", "DenoisingAutoencoder", "LinearAutoencoder", "VAE", "load", "verify"], ".estimators"
+    ),
     **dict.fromkeys(["MLP", "Conv", "Linear"], ".architectures"),
     **dict.fromkeys(["Gaussian", "Identity"], ".bottlenecks"),
     **dict.fromkeys(["Clean", "GaussianNoise", "Masking"], ".corruptions"),

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 
 from ..core.errors import ShapeError
 from ..core.kinds import Architecture, Shape
 from ..core.parts import choice, parameters, within
 from .layers import ACTIVATIONS, cells
+from .linear import begin_at
 
-CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+CONVOLUTIONS: dict[int, Callable[..., nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+TRANSPOSED: dict[int, Callable[..., nn.Module]] = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 GROUPS = 8
 
 
@@ -42,7 +43,7 @@ class Conv(Architecture):
 
     Parameters
     ----------
-    channels : tuple of int, default (32, 64)
+    channels : tuple of int, or int, default (32, 64)
         Channels after each stage; 28 x 28 pictures become 7 x 7 after two.
     kernel : int, default 3
         Side of the kernel, odd; 3 is the cheapest that sees neighbors.
@@ -67,26 +68,30 @@ class Conv(Architecture):
     (torch.Size([2, 256]), torch.Size([2, 9, 7, 3]))
     """
 
-    channels: tuple[int, ...] = (32, 64)
-    kernel: int = within(3, low=1)
-    activation: str = choice("silu", *ACTIVATIONS)
-    normalization: str = choice("none", "none", "group")
-    hidden: int = within(256, low=1)
+    channels: tuple[int, ...] | int = (32, 64)
+    kernel: int = within(default=3, low=1)
+    activation: str = choice(*ACTIVATIONS, default="silu")
+    normalization: str = choice("none", "group", default="none")
+    hidden: int = within(default=256, low=1)
 
     def check(self) -> Conv:
         """Refuse what the fields do not allow."""
-        self.channels = (self.channels,) if isinstance(self.channels, int) else tuple(self.channels)
-        if not self.channels or not all(isinstance(c, int) and c >= 1 for c in self.channels):
+        if not self.stages or not all(isinstance(count, int) and count >= 1 for count in self.stages):
             raise ValueError(f"Conv: channels came as {self.channels!r}; it must be whole numbers of at least 1.")
         super().check()
         if self.kernel % 2 == 0:
             raise ValueError(f"Conv: kernel came as {self.kernel}; it must be odd, so that it has a middle.")
         return self
 
+    @property
+    def stages(self) -> tuple[int, ...]:
+        """Channels after each stage; one number is one stage."""
+        return (self.channels,) if isinstance(self.channels, int) else tuple(self.channels)
+
     def encoder(self, shape: Shape) -> tuple[nn.Module, int]:
         """``(batch, *positions, channels) -> (batch, hidden)``."""
         sides = self._sides(shape)
-        rank, widths = len(shape) - 1, [shape[-1], *self.channels]
+        rank, widths = len(shape) - 1, [shape[-1], *self.stages]
         layers: list[nn.Module] = [ChannelsFirst()]
         for before, after in pairwise(widths):
             layers += [CONVOLUTIONS[rank](before, after, self.kernel, stride=2, padding=self.kernel // 2)]
@@ -98,16 +103,16 @@ class Conv(Architecture):
     def decoder(self, size: int, shape: Shape) -> nn.Module:
         """``(batch, size) -> (batch, *positions, channels)``."""
         sides = self._sides(shape)
-        rank, widths = len(shape) - 1, [*reversed(self.channels), shape[-1]]
+        rank, widths = len(shape) - 1, [*reversed(self.stages), shape[-1]]
         small = (widths[0], *sides[-1])
         layers: list[nn.Module] = [nn.Linear(size, self.hidden), ACTIVATIONS[self.activation]()]
         layers += [nn.Linear(self.hidden, cells(small)), nn.Unflatten(1, small), *self._after(widths[0])]
         for stage, (before, after) in enumerate(pairwise(widths)):
             was, becomes = sides[-1 - stage], sides[-2 - stage]
             extra = tuple(large - (2 * side - 1) for side, large in zip(was, becomes, strict=True))
-            options = {"stride": 2, "padding": self.kernel // 2, "output_padding": extra}
-            layers.append(TRANSPOSED[rank](before, after, self.kernel, **options))
-            if stage < len(self.channels) - 1:
+            up = TRANSPOSED[rank]
+            layers.append(up(before, after, self.kernel, stride=2, padding=self.kernel // 2, output_padding=extra))
+            if stage < len(self.stages) - 1:
                 layers += self._after(after)
         return nn.Sequential(*layers, ChannelsLast())
 
@@ -126,12 +131,10 @@ class Conv(Architecture):
             )
         cells(shape)
         sides = [tuple(shape[:-1])]
-        for _ in self.channels:
+        for _ in self.stages:
             sides.append(tuple((side + 1) // 2 for side in sides[-1]))
         return sides
 
     def start(self, decoder: nn.Module, output: Tensor) -> None:
         """Begin at each channel's mean."""
-        last = [m for m in decoder.modules() if isinstance(m, tuple(TRANSPOSED.values()))][-1]
-        with torch.no_grad():
-            last.bias.copy_(output.reshape(-1, output.shape[-1]).mean(0))  # type: ignore[union-attr]
+        begin_at(decoder, output.reshape(-1, output.shape[-1]).mean(0))

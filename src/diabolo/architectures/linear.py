@@ -47,9 +47,10 @@ class Linear(Architecture):
 
 
 def begin_at(decoder: nn.Module, output: Tensor) -> None:
-    """Set the bias of a decoder's last linear layer, so that its outputs begin around ``output``."""
-    last = [module for module in decoder.modules() if isinstance(getattr(module, "bias", None), nn.Parameter)][-1:]
-    for module in last:
-        if module.bias.shape == (output.numel(),):  # type: ignore[union-attr]
+    """Set the bias of a decoder's last layer, so that its outputs begin around ``output``."""
+    biases = [getattr(module, "bias", None) for module in decoder.modules()]
+    own = [bias for bias in biases if isinstance(bias, nn.Parameter)][-1:]
+    for bias in own:
+        if bias.shape == (output.numel(),):
             with torch.no_grad():
-                module.bias.copy_(output.flatten())  # type: ignore[operator,union-attr]
+                bias.copy_(output.flatten())

@@ -19,7 +19,7 @@ class MLP(Architecture):
 
     Parameters
     ----------
-    hidden : tuple of int, default (256, 128)
+    hidden : tuple of int, or int, default (256, 128)
         Widths of the encoder's hidden layers; the decoder has them in reverse. Two layers separate digits well and
         train in seconds.
     activation : str, default "silu"
@@ -47,29 +47,32 @@ class MLP(Architecture):
     16
     """
 
-    hidden: tuple[int, ...] = (256, 128)
-    activation: str = choice("silu", *ACTIVATIONS)
-    normalization: str = choice("none", *NORMALIZATIONS)
+    hidden: tuple[int, ...] | int = (256, 128)
+    activation: str = choice(*ACTIVATIONS, default="silu")
+    normalization: str = choice(*NORMALIZATIONS, default="none")
     residual: bool = False
-    dropout: float = within(0.0, low=0.0, high=1.0, below=True)
+    dropout: float = within(default=0.0, low=0.0, high=1.0, below=True)
     tied: bool = False
 
     def check(self) -> MLP:
         """Refuse what the fields do not allow."""
-        widths = (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
-        if not all(isinstance(width, int) and width >= 1 for width in widths):
+        if not all(isinstance(width, int) and width >= 1 for width in self.widths):
             raise ValueError(f"MLP: hidden came as {self.hidden!r}; it must be whole numbers of at least 1.")
-        self.hidden = widths
         return super().check()
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Widths of the encoder's hidden layers; one number is one layer."""
+        return (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
 
     def encoder(self, shape: Shape) -> tuple[nn.Module, int]:
         """``(batch, *shape) -> (batch, hidden[-1])``."""
-        widths = [cells(shape), *self.hidden]
+        widths = [cells(shape), *self.widths]
         return nn.Sequential(nn.Flatten(), *self._stack(widths)), widths[-1]
 
     def decoder(self, size: int, shape: Shape) -> nn.Module:
         """``(batch, size) -> (batch, *shape)``."""
-        widths = [size, *reversed(self.hidden)]
+        widths = [size, *reversed(self.widths)]
         return nn.Sequential(*self._stack(widths), nn.Linear(widths[-1], cells(shape)), nn.Unflatten(1, shape))
 
     def _stack(self, widths: list[int]) -> list[Dense]:

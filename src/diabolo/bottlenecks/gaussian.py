@@ -31,7 +31,7 @@ class Gaussian(Bottleneck):
     """
 
     gives: ClassVar[type[Code]] = GaussianCode
-    size: int | None = within(None, low=1)
+    size: int | None = within(default=None, low=1)
 
     def build(self, width: int) -> Self:
         """Make the projection to means and log variances, which begin at a deviation of about 1/e."""

@@ -25,7 +25,7 @@ class Identity(Bottleneck):
     torch.Size([3, 2])
     """
 
-    size: int | None = within(None, low=1)
+    size: int | None = within(default=None, low=1)
 
     def build(self, width: int) -> Self:
         """Make the projection."""

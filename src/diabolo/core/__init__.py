@@ -9,9 +9,7 @@ HOMES = {
     **dict.fromkeys(["Architecture", "Bottleneck", "Corruption", "Loss", "Penalty", "Shape", "Sum"], ".kinds"),
     **dict.fromkeys(["Network", "ViewEncoder"], ".network"),
     **dict.fromkeys(["Cost", "Objective", "Recipe", "check_match"], ".objective"),
-    **dict.fromkeys(
-        ["DataError", "DivergedError", "MissingPackageError", "ModelFileError", "ShapeError"], ".errors"
-    ),
+    **dict.fromkeys(["DataError", "DivergedError", "MissingPackageError", "ModelFileError", "ShapeError"], ".errors"),
 }
 
 __getattr__, __dir__ = attach(__name__, HOMES)

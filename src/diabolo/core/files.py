@@ -287,9 +287,7 @@ def write_container(
 def _plan(tensors: Mapping[str, torch.Tensor | np.ndarray]) -> list[_Entry]:
     """Say where each tensor will lie: wide types first, so that each is aligned, then by name."""
     if len(tensors) > MAX_TENSORS:
-        raise ValueError(
-            f"{len(tensors)} tensors came, a file holds at most {MAX_TENSORS}. Join some of them."
-        )
+        raise ValueError(f"{len(tensors)} tensors came, a file holds at most {MAX_TENSORS}. Join some of them.")
     kinds = {name: _kind(name, tensor) for name, tensor in tensors.items()}
     start, entries = 0, []
     for name in sorted(kinds, key=lambda name: (-_DTYPES[kinds[name]][1], name)):
@@ -316,9 +314,7 @@ def _kind(name: str, tensor: torch.Tensor | np.ndarray) -> str:
             raise TypeError(f"tensor {name!r} is sparse or has no values. Make it dense (to_dense) first.")
         word = str(tensor.dtype).removeprefix("torch.")
     else:
-        raise TypeError(
-            f"tensor {name!r} is a {type(tensor).__name__}. Give a torch.Tensor or a numpy.ndarray."
-        )
+        raise TypeError(f"tensor {name!r} is a {type(tensor).__name__}. Give a torch.Tensor or a numpy.ndarray.")
     if word not in _CODES:
         raise TypeError(f"tensor {name!r} is of type {word}. A file can hold {', '.join(sorted(_CODES))}.")
     if tensor.ndim > MAX_DIMENSIONS:
@@ -560,16 +556,12 @@ def _read_entries(header: bytes, position: int, size: int) -> list[_Entry]:
         if entry.name in names:
             raise ModelFileError(f"the name {_short(entry.name)} comes twice. {_DAMAGED}")
         if entry.start != end:
-            raise ModelFileError(
-                f"tensor {_short(entry.name)} does not begin where the last one ended. {_DAMAGED}"
-            )
+            raise ModelFileError(f"tensor {_short(entry.name)} does not begin where the last one ended. {_DAMAGED}")
         names.add(entry.name)
         entries.append(entry)
         position, end = match.end(), entry.stop
     if header[position : position + 1] != b"}" or header[position + 1 :].strip(b" "):
-        raise ModelFileError(
-            f"its header is not as diabolo writes it, from byte {8 + position} on. {_DAMAGED}"
-        )
+        raise ModelFileError(f"its header is not as diabolo writes it, from byte {8 + position} on. {_DAMAGED}")
     if end != size:
         raise ModelFileError(
             f"{size} bytes of tensors are there, where the header says {end}: "
@@ -594,9 +586,7 @@ def _read_entry(match: re.Match[bytes]) -> _Entry:
     if prod(max(size, 1) for size in shape) * width >= 2**63:
         raise ModelFileError(f"tensor {_short(name)} has an impossible shape. {_DAMAGED}")
     if int(stop) - int(start) != prod(shape) * width:
-        raise ModelFileError(
-            f"tensor {_short(name)} takes another number of bytes than its shape. {_DAMAGED}"
-        )
+        raise ModelFileError(f"tensor {_short(name)} takes another number of bytes than its shape. {_DAMAGED}")
     return _Entry(name, code, shape, int(start), int(stop))
 
 
@@ -631,9 +621,7 @@ def _check_text(text: str) -> None:
     outline = _STRING.sub("", text)
     values = outline.count(",") + outline.count("[") + outline.count("{")
     if values > MAX_VALUES:
-        raise ValueError(
-            f"it has some {values} values, where {MAX_VALUES} are allowed; long lists belong into tensors"
-        )
+        raise ValueError(f"it has some {values} values, where {MAX_VALUES} are allowed; long lists belong into tensors")
     depth = 0
     for bracket in _BRACKET.finditer(outline):
         depth += 1 if bracket[0] in "[{" else -1

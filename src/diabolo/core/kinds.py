@@ -170,7 +170,9 @@ class Sum(Penalty):
         for name, value in params.items():
             head, _, tail = name.partition("__")
             if head not in names:
-                raise ValueError(f"Invalid parameter {head!r} for a sum of penalties; its terms are {', '.join(names)}.")
+                raise ValueError(
+                    f"Invalid parameter {head!r} for a sum of penalties; its terms are {', '.join(names)}."
+                )
             if tail:
                 self.terms()[names.index(head)].set_params(**{tail: value})
             else:

@@ -54,7 +54,12 @@ class Network(nn.Module):
         architecture.join(self.encoder, self.bottleneck, self.decoder)
 
     def forward(
-        self, x: Tensor, known: Tensor | None = None, *, corrupt: bool | None = None, sample: bool | None = None
+        self,
+        x: Tensor,
+        known: Tensor | None = None,
+        *,
+        corrupt: bool | None = None,
+        sample: bool | None = None,
     ) -> RoundTrip:
         """Send ``x`` of shape (batch, *shape) on the round trip.
 

@@ -83,7 +83,9 @@ class Objective(nn.Module):
     def __init__(self, loss: Loss, penalty: Penalty | None = None) -> None:
         super().__init__()
         self.loss = loss
-        self.penalties = nn.ModuleDict(dict(zip(term_names(penalty.terms()), penalty.terms(), strict=True)) if penalty else {})
+        self.penalties = nn.ModuleDict(
+            dict(zip(term_names(penalty.terms()), penalty.terms(), strict=True)) if penalty else {}
+        )
         self.register_buffer("progress", torch.ones(()), persistent=False)
 
     def build(self, network: Network) -> Objective:
@@ -97,7 +99,9 @@ class Objective(nn.Module):
         """The penalties by name."""
         return dict(self.penalties.items())  # type: ignore[arg-type]
 
-    def travel(self, network: Network, batch: Batch, *, corrupt: bool | None = None, sample: bool | None = None) -> RoundTrip:
+    def travel(
+        self, network: Network, batch: Batch, *, corrupt: bool | None = None, sample: bool | None = None
+    ) -> RoundTrip:
         """Make the round trip that this objective judges."""
         trip: RoundTrip = network(batch.values, batch.known, corrupt=corrupt, sample=sample)
         return trip

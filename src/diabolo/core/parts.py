@@ -19,7 +19,12 @@ Kind = TypeVar("Kind", bound="Part")
 
 
 def within(
-    default: Any, low: float | None = None, high: float | None = None, *, above: bool = False, below: bool = False
+    *,
+    default: Any,
+    low: float | None = None,
+    high: float | None = None,
+    above: bool = False,
+    below: bool = False,
 ) -> Any:
     """A numeric field with a range: ``low <= value <= high``, strictly where ``above`` or ``below`` is true.
 
@@ -27,7 +32,7 @@ def within(
 
     >>> @parameters
     ... class Noise(Part):
-    ...     scale: float = within(0.1, low=0.0)
+    ...     scale: float = within(default=0.1, low=0.0)
     >>> Noise(-1.0).check()
     Traceback (most recent call last):
     ValueError: Noise: scale came as -1.0; it must be a number of at least 0.0.
@@ -35,12 +40,12 @@ def within(
     return dataclasses.field(default=default, metadata={"range": (low, high, above, below)})
 
 
-def choice(default: Any, *options: Any) -> Any:
+def choice(*options: Any, default: Any) -> Any:
     """A field that takes one of a few values.
 
     >>> @parameters
     ... class Norm(Part):
-    ...     kind: str = choice("layer", "layer", "batch")
+    ...     kind: str = choice("layer", "batch", default="layer")
     >>> Norm("none").check()
     Traceback (most recent call last):
     ValueError: Norm: kind came as 'none'; it must be one of 'layer', 'batch'.
@@ -90,7 +95,9 @@ def check_field(owner: str, field: dataclasses.Field, value: Any) -> None:
         or (high is not None and (value >= high if below else value > high))
     ):
         possible = describe_range(low, high, above, below)
-        possible = possible.replace("a number", "a whole number") if not str(field.type).startswith("float") else possible
+        possible = (
+            possible.replace("a number", "a whole number") if not str(field.type).startswith("float") else possible
+        )
         error = ValueError if number else TypeError
         raise error(f"{owner}: {field.name} came as {value!r}; it must be {possible}.")
 
@@ -229,12 +236,12 @@ def to_plain(value: Any) -> Any:
         return {"part": type(value).__name__, "kind": kind_of(type(value)).__name__} | own
     if isinstance(value, (list, tuple)):
         return [to_plain(item) for item in value]
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        return int(value)
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        return float(value)
     if value is None or isinstance(value, (str, bool)):
         return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
     raise TypeError(f"{value!r} cannot be written down as JSON; parts take numbers, words, tuples and other parts.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from .codes import Code, widen
@@ -31,10 +32,19 @@ class Batch:
     def __len__(self) -> int:
         return len(self.values)
 
-    def to(self, device: object) -> Batch:
+    def to(self, device: torch.device) -> Batch:
         """The same rows on another device."""
-        known = self.known if self.known is None else self.known.to(device, non_blocking=True)  # type: ignore[call-overload]
-        return Batch(self.values.to(device, non_blocking=True), known)  # type: ignore[call-overload]
+        known = None if self.known is None else self.known.to(device, non_blocking=True)
+        return Batch(self.values.to(device, non_blocking=True), known)
+
+    def padded(self, multiple: int) -> Batch:
+        """The same rows, the last one repeated until their number is a multiple."""
+        absent = -len(self) % multiple
+        if not absent:
+            return self
+        values = torch.cat([self.values, self.values[-1:].expand(absent, *self.values.shape[1:])])
+        known = self.known
+        return Batch(values, None if known is None else torch.cat([known, known[-1:].expand(absent, *known.shape[1:])]))
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,20 @@ class RoundTrip:
         """The same trip in float32, so that losses and penalties lose no digits."""
         return dataclasses.replace(
             self, features=widen(self.features), code=self.code.float(), output=widen(self.output)
+        )
+
+    def first(self, count: int) -> RoundTrip:
+        """The same trip of the first rows only."""
+        if count == len(self.target):
+            return self
+        code = type(self.code)(**{f.name: getattr(self.code, f.name)[:count] for f in dataclasses.fields(self.code)})
+        return RoundTrip(
+            self.target[:count],
+            None if self.known is None else self.known[:count],
+            View(self.seen.values[:count], None if self.seen.hidden is None else self.seen.hidden[:count]),
+            self.features[:count],
+            code,
+            self.output[:count],
         )
 
     def over_cells(self, cells: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ class Masking(Corruption):
     (True, True)
     """
 
-    share: float = within(0.25, low=0.0, high=1.0, below=True)
+    share: float = within(default=0.25, low=0.0, high=1.0, below=True)
 
     def __call__(self, x: Tensor) -> View:
         hidden = torch.rand_like(x) < self.share

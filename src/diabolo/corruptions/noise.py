@@ -41,7 +41,7 @@ class GaussianNoise(Corruption):
     True
     """
 
-    scale: float = within(0.3, low=0.0)
+    scale: float = within(default=0.3, low=0.0)
 
     def __call__(self, x: Tensor) -> View:
         return View(x + self.scale * torch.randn_like(x))

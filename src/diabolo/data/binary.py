@@ -1,4 +1,4 @@
-"""Arrays in files: npy, npz and IDX. They stay on disk, mapped into memory; packed ones in a temporary file."""
+"""Arrays in files: npy, npz and IDX. They stay on disk, packed ones in a temporary file, and are mapped."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def open_npy(file: BinaryIO, place: str, label: str | None = None) -> LabeledSou
     Raises
     ------
     DataError
-        If the header claims more than the file holds, the cells are pickled objects or no numbers, or there are none.
+        If the header claims more than the file holds, the cells are pickled objects or no numbers, or there
+        are none.
 
     >>> import tempfile
     >>> with tempfile.TemporaryFile() as file:
@@ -80,8 +81,8 @@ def map_npy(file: BinaryIO, place: str) -> np.ndarray:
     needed = math.prod(shape) * dtype.itemsize
     if offset + needed != size:
         raise DataError(
-            f"{place}: its header tells of shape {shape}, {dtype}: {needed:,} bytes; {size - offset:,} are there. "
-            "The file was cut or changed: write it again."
+            f"{place}: its header tells of shape {shape}, {dtype}: {needed:,} bytes; {size - offset:,} are "
+            "there. The file was cut or changed: write it again."
         )
     if dtype.kind not in "US":
         check_dtype(dtype, place)
@@ -125,7 +126,7 @@ def open_npz(file: BinaryIO, place: str, label: str | None = None) -> LabeledSou
     >>> np.savez(file, X=np.eye(2), y=[0, 1])
     >>> source = open_npz(file, "eye.npz")
     >>> source.rows, source.labels
-    (2, memmap([0, 1]))
+    (2, array([0, 1]))
     """
     with damaged(place, "npz file"), zipfile.ZipFile(file) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
@@ -149,8 +150,8 @@ def _samples(names: Sequence[str], label: str | None, place: str) -> str:
     if known:
         return known[0]
     raise DataError(
-        f"{place}: it is not clear which array is meant of {listed(names) or 'none'}. Call the samples X, or save "
-        "them alone."
+        f"{place}: it is not clear which array is meant of {listed(names) or 'none'}. Call the samples X, "
+        "or save them alone."
     )
 
 
@@ -161,11 +162,11 @@ def _member(archive: zipfile.ZipFile, name: str, place: str) -> np.ndarray:
 
 def _add_labels(source: LabeledSource, labels: np.ndarray, place: str, *, asked: bool) -> None:
     if labels.shape in ((source.rows,), (source.rows, 1)) and labels.dtype.kind in "biufU":
-        source.labels = labels.reshape(-1)
+        source.labels = np.array(labels.reshape(-1))
     elif asked:
         raise DataError(
-            f"{place}: {labels.dtype} of shape {labels.shape} are no labels for {source.rows} samples. Give one "
-            "number or text for each."
+            f"{place}: {labels.dtype} of shape {labels.shape} are no labels for {source.rows} samples. "
+            "Give one number or text for each."
         )
 
 
@@ -229,8 +230,8 @@ def open_idx(file: BinaryIO, place: str, label: str | None = None) -> LabeledSou
     needed, there = math.prod(shape) * dtype.itemsize, size_of(file) - file.tell()
     if needed != there:
         raise DataError(
-            f"{place}: its header tells of shape {shape}, {dtype}: {needed:,} bytes; {there:,} are there. The file "
-            "was cut or changed: fetch it again."
+            f"{place}: its header tells of shape {shape}, {dtype}: {needed:,} bytes; {there:,} are there. "
+            "The file was cut or changed: fetch it again."
         )
     check_size(shape, place)
     return ArraySource(np.memmap(file, dtype=dtype, mode="r", offset=4 + 4 * axes, shape=shape), place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import lzma
 import os
@@ -15,9 +16,17 @@ import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, Protocol
 
 from ..core.errors import DataError
+
+
+class Readable(Protocol):
+    """Whatever gives bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to so many more bytes; none at the end."""
+
 
 #: Whatever unpacks to less than this is let through.
 ALWAYS = 64 << 20
@@ -55,8 +64,10 @@ def check_growth(unpacked: int, packed: int, place: str) -> None:
     """
     if unpacked > ALWAYS and unpacked > RATIO * packed:
         raise DataError(
-            f"{place}: {packed:,} bytes would become {unpacked:,} or more, {unpacked // max(packed, 1):,} times as "
-            f"many; up to {RATIO} times are unpacked. If that is meant, unpack it yourself (as .npy) and give that."
+            f"{place}: {packed:,} bytes would become {unpacked:,} or more, {unpacked // max(packed, 1):,} "
+            "times as "
+            f"many; up to {RATIO} times are unpacked. If that is meant, unpack it yourself (as .npy) and "
+            "give that."
         )
 
 
@@ -71,6 +82,10 @@ def hold(owner: object, file: IO[Any] | zipfile.ZipFile) -> None:
     True
     """
     weakref.finalize(owner, file.close)
+
+
+#: A full disk and a broken one are no fault of the data.
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 @contextlib.contextmanager
@@ -111,7 +126,7 @@ def size_of(file: BinaryIO) -> int:
     return size
 
 
-def spool(stream: IO[bytes], place: str, packed: BinaryIO | None = None) -> BinaryIO:
+def spool(stream: Readable, place: str, packed: BinaryIO | None = None) -> BinaryIO:
     """Copy a stream to a temporary file, which the caller closes.
 
     Parameters
@@ -140,7 +155,7 @@ def spool(stream: IO[bytes], place: str, packed: BinaryIO | None = None) -> Bina
     except BaseException:
         file.close()
         raise
-    return file  # type: ignore[return-value]
+    return file
 
 
 def gunzip(file: BinaryIO, place: str) -> BinaryIO:
@@ -157,7 +172,7 @@ def gunzip(file: BinaryIO, place: str) -> BinaryIO:
 
 
 def open_file(path: str, place: str) -> BinaryIO:
-    """Open a file for reading at any place in it; ``-``, pipes and devices are copied to a temporary file first.
+    """Open a file for reading at any place; ``-``, pipes and devices are copied to a temporary file.
 
     Raises
     ------
@@ -194,4 +209,4 @@ def unzip(archive: zipfile.ZipFile, name: str, place: str) -> BinaryIO:
             file.close()
             raise
         file.seek(0)
-        return file  # type: ignore[return-value]
+        return file

@@ -79,6 +79,7 @@ class ParquetSource(LabeledSource):
         check_names(names, place)
         if label is not None and label not in names:
             raise NoSuchLabelError(f"{place}: no column is called {label!r}. There are {listed(names)}.")
+        self._check_columns()
         self.names = tuple(name for name in names if name != label)
         self.rows, self.shape = check_size((meta.num_rows, len(self.names)), place)
         check_growth(8 * self.rows * len(names), size_of(file), place)
@@ -97,6 +98,14 @@ class ParquetSource(LabeledSource):
         if label is not None:
             self.labels = self._read_labels(label)
         hold(self, file)
+
+    def _check_columns(self) -> None:
+        """Hold each group's columns against the schema: arrow ends the process where their types differ."""
+        schema, meta = self._file.schema, self._file.metadata
+        for group in (meta.row_group(at) for at in range(meta.num_row_groups)):
+            kinds = [group.column(at).physical_type for at in range(group.num_columns)]
+            if kinds != [schema.column(at).physical_type for at in range(len(schema))]:
+                raise DataError(f"{self.place}: its columns differ from its schema. Write the file again.")
 
     def _set_dtypes(self, held: list[np.dtype]) -> None:
         meta = self._file.metadata

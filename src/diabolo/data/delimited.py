@@ -1,7 +1,7 @@
 """Tables as text: cells between commas, semicolons, tabs, bars or blanks, read a block at a time.
 
-One pass finds where the blocks begin, checks every cell and learns the columns' dtypes; after it any stretch of
-rows is read from the blocks that hold it, so that a file may be far larger than memory.
+One pass finds where the blocks begin, checks every cell and learns the columns' dtypes; after it any stretch
+of rows is read from the blocks that hold it, so that a file may be far larger than memory.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class DelimitedSource(LabeledSource):
     Raises
     ------
     DataError
-        If a cell is no number (line, column and value are named), a row has another length, a byte is no UTF-8,
-        a name comes twice, or there are no rows.
+        If a cell is no number (line, column and value are named), a row has another length, a byte is no
+        UTF-8, a name comes twice, or there are no rows.
 
     >>> source = DelimitedSource(io.BytesIO(b"a,b\\n1,2.5\\n3,\\n"), "t.csv")
     >>> source.names, source.dtypes
@@ -90,7 +90,7 @@ class DelimitedSource(LabeledSource):
         self._header = None
         if not all(is_number(cell) for cell in cells):
             self._header = [cell.strip() for cell in cells]
-            check_names(self._header, self.place)
+            check_names(self._header, f"{self.place}, whose first row is taken for names, not being all numbers")
             lines = io.StringIO(text, newline="")
             start += len("".join(lines.readline() for _ in range(line)).encode())
         at = find_label(label, self._header, len(cells), self.place)
@@ -160,8 +160,8 @@ class DelimitedSource(LabeledSource):
             length += len(parts[-1])
         if length >= LONGEST:
             raise DataError(
-                f"{self.place}, after line {line}: a row or a quoted cell goes on for more than {LONGEST:,} bytes. "
-                "Give a table with one row a line."
+                f"{self.place}, after line {line}: a row or a quoted cell goes on for more than "
+                f"{LONGEST:,} bytes. Give a table with one row a line."
             )
         return b"".join(parts)
 
@@ -170,8 +170,8 @@ class DelimitedSource(LabeledSource):
             return data.decode()
         except UnicodeDecodeError as error:
             raise DataError(
-                f"{self.place}: byte {offset + error.start} (0x{data[error.start]:02x}) is no UTF-8. Save the table "
-                "as UTF-8 text."
+                f"{self.place}: byte {offset + error.start} (0x{data[error.start]:02x}) is no UTF-8. Save "
+                "the table as UTF-8 text."
             ) from error
 
     def _rows(self, block: Block, text: str) -> Iterator[tuple[int, list[str]]]:
@@ -213,7 +213,8 @@ class DelimitedSource(LabeledSource):
 
     def _refuse_length(self, line: int, cells: Sequence[str]) -> None:
         raise DataError(
-            f"{self.place}, line {line}: {len(cells)} cells, where the first row has {self._dialect.columns}. "
+            f"{self.place}, line {line}: {len(cells)} cells, where the first row has "
+            f"{self._dialect.columns}. "
             "Give every row the same cells (an empty one for a missing value), or remove this line."
         )
 
@@ -232,9 +233,10 @@ class DelimitedSource(LabeledSource):
         comma = " Write decimal points for commas." if DECIMAL_COMMA.fullmatch(cell) else ""
         others = f" Columns that hold text: {listed(bad)}." if len(bad) > 1 else ""
         return DataError(
-            f"{self.place}, line {lines[row]}, column {names[column]!r}: {short(cell)} is no number.{comma}{others} "
-            "Mixed tables are not read yet: leave text and dates out, encode them as numbers, or name one as the "
-            "label."
+            f"{self.place}, line {lines[row]}, column {names[column]!r}: {short(cell)} is no "
+            f"number.{comma}{others} "
+            "Mixed tables are not read yet: leave text and dates out, encode them as numbers, or name one "
+            "as the label."
         )
 
     def _header_names(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""How a table is written as text: what stands between cells, what spells a number, a missing value, a label."""
+"""How a table is written as text: what stands between cells, what spells a number or a missing value."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Dialect:
         return [at for at in range(self.columns) if at != self.label]
 
     def rows(self, text: str) -> Iterator[tuple[int, list[str]]]:
-        """Each row's cells and the number of the line it ends on, counted from 1; blank lines are left out."""
+        """Each row's cells and the line it ends on, counted from 1; blank lines are left out."""
         lines = io.StringIO(text, newline="")
         if self.delimiter == " ":
             yield from ((at, line.split()) for at, line in enumerate(lines, 1) if not line.isspace())
@@ -52,7 +52,7 @@ class Dialect:
 
 
 def sniff(text: str) -> str:
-    r"""Tell what stands between the cells: the delimiter that cuts most rows alike, and most cells to numbers.
+    r"""Tell what stands between the cells: what cuts most rows alike, and most cells to numbers.
 
     >>> sniff("a;b\n1,5;2\n3,5;4\n")
     ';'
@@ -76,7 +76,7 @@ def sniff(text: str) -> str:
 
 
 def quick(text: str, dialect: Dialect) -> np.ndarray | None:
-    r"""The numbers of a text by numpy's own reader; None where it finds anything but numbers in rows of one length.
+    r"""The numbers of a text by numpy's own reader; None where there is more than numbers in equal rows.
 
     >>> quick("1,2\n3,4\n", Dialect(",", 2))
     array([[1, 2],
@@ -113,6 +113,8 @@ def number(cell: str) -> float:
     (1.5, 1.0, nan)
     """
     try:
+        if "_" in cell:  # Python's float would read 1_000 as a thousand
+            raise ValueError(cell)
         return float(cell)
     except ValueError:
         low = cell.strip().lower()
@@ -133,7 +135,7 @@ def is_number(cell: str) -> bool:
         number(cell)
     except ValueError:
         return False
-    return "_" not in cell
+    return True
 
 
 def is_boolean(cell: str) -> bool:

@@ -24,8 +24,8 @@ from .pictures import SUFFIXES, is_picture, open_pictures, open_zip
 Opener = Callable[[BinaryIO, str, str | None], LabeledSource]
 
 KINDS = (
-    "csv, tsv and txt (also .gz), parquet, npy, npz, IDX (also .gz), a folder, pattern or zip file of png and jpeg, "
-    "and - for standard input"
+    "csv, tsv and txt (also .gz), parquet, npy, npz, IDX (also .gz), a folder, pattern or zip file of png "
+    "and jpeg, and - for standard input"
 )
 TEXT = (".csv", ".tsv", ".txt", ".dat", ".data")
 GZIP_MAGIC, ZIP_MAGIC, PARQUET_MAGIC = b"\x1f\x8b", b"PK\x03\x04", b"PAR1"
@@ -38,17 +38,17 @@ def open_path(path: str | os.PathLike[str], *, label: str | None = None) -> Labe
     Parameters
     ----------
     path : path
-        A file, a folder of pictures, a pattern such as ``faces/*.png``, or ``-`` for standard input. What a file
-        is shows in its suffix, or in its first bytes.
+        A file, a folder of pictures, a pattern such as ``faces/*.png``, or ``-`` for standard input. What a
+        file is shows in its suffix, or in its first bytes.
     label : str, optional
-        Where the labels are: the name of a column (or of an array in an npz file), which is then no feature; or
-        another file with one label a row (csv, npy, IDX).
+        Where the labels are: the name of a column (or of an array in an npz file), which is then no feature;
+        or another file with one label a row (csv, npy, IDX).
 
     Returns
     -------
     LabeledSource
-        Rows are read when they are asked for. ``labels`` holds the labels, ``paths`` the files of pictures, whose
-        folders are the labels where none are given.
+        Rows are read when they are asked for. ``labels`` holds the labels, ``paths`` the files of pictures,
+        whose folders are the labels where none are given.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def open_path(path: str | os.PathLike[str], *, label: str | None = None) -> Labe
 
 
 def _open_pattern(pattern: str, place: str, label: str | None) -> LabeledSource:
-    found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
+    found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - any root
     if not found:
         raise DataError(
             f"{place}: nothing is called like this. Give a pattern of pictures, such as 'faces/*.png'."
@@ -146,7 +146,7 @@ def _holds_arrays(file: BinaryIO, place: str) -> bool:
 
 
 def _looks_like_text(file: BinaryIO) -> bool:
-    """Whether a file without a known suffix can be a table: text whose first line has a digit or a delimiter."""
+    """Whether a file without a known suffix can be a table: text with a digit or a delimiter."""
     file.seek(0)
     head = file.read(4096)
     return not any(byte < 32 and byte not in b"\t\r\n\f" for byte in head) and any(

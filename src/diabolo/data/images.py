@@ -61,9 +61,7 @@ class Images(Modality):
         if source.dtype.kind in "bu" or (source.dtype.kind == "i" and low >= 0):
             declared = getattr(source, "maximum", None) or (255 if source.dtype == np.uint8 else high)
             if high > declared:
-                raise DataError(
-                    f"{source.place} holds the value {high:g}, above its maximum of {declared:g}."
-                )
+                raise DataError(f"{source.place} holds the value {high:g}, above its maximum of {declared:g}.")
             return Scaling(np.zeros(()), np.array(float(declared) or 1.0), unit=True)
         if low >= 0 and high <= 1:
             return Scaling(np.zeros(()), np.ones(()), unit=True)

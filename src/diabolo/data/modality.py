@@ -95,9 +95,7 @@ class Modality(ABC):
             values = np.where(known, values, np.broadcast_to(self.scaling.center, values.shape[1:]))
         scaled = self.to_network(self.scaling.forward(values))
         if not np.isfinite(scaled).all():
-            raise DataError(
-                f"{source.place}: a value is so large that it overflows after scaling; look for outliers."
-            )
+            raise DataError(f"{source.place}: a value is so large that it overflows after scaling; look for outliers.")
         tensor = torch.from_numpy(scaled if scaled.flags.writeable else scaled.copy())
         return Batch(tensor, None if known is None else torch.from_numpy(self.to_network(known)))
 
@@ -157,9 +155,7 @@ def restore(plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Modal
     """The reverse of :meth:`Modality.describe`."""
     kinds = {kind.name: kind for kind in Modality.__subclasses__()}
     if plain.get("name") not in kinds:
-        raise ValueError(
-            f"No modality is called {plain.get('name')!r}; there are {', '.join(sorted(kinds))}."
-        )
+        raise ValueError(f"No modality is called {plain.get('name')!r}; there are {', '.join(sorted(kinds))}.")
     scaling = Scaling(np.asarray(arrays["center"]), np.asarray(arrays["scale"]), bool(plain["unit"]))
     return kinds[plain["name"]](tuple(plain["shape"]), scaling, np.asarray(arrays["mean"]), dict(plain["facts"]))
 
@@ -183,4 +179,3 @@ def as_dtype(values: np.ndarray, dtype: str) -> np.ndarray:
             np.nextafter(float(limits.max), 0) if limits.bits == 64 else limits.max,
         ).astype(kind)
     return values.astype(kind if kind.kind == "f" else np.float64, copy=False)
-

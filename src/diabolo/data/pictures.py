@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import re
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -41,8 +40,8 @@ WORDS = {"L": "gray", "I;16": "16-bit gray", "RGB": "color", "RGBA": "color with
 class PictureSource(LabeledSource):
     """One picture a row, decoded when it is read.
 
-    Gray ones are read as ``(height, width)``, colored ones as ``(height, width, 3)``, of uint8; 16-bit gray ones
-    as uint16. Where each lies in a folder of its class, the folders' names are the labels.
+    Gray ones are read as ``(height, width)``, colored ones as ``(height, width, 3)``, of uint8; 16-bit gray
+    ones as uint16. Where each lies in a folder of its class, the folders' names are the labels.
 
     Parameters
     ----------
@@ -56,7 +55,8 @@ class PictureSource(LabeledSource):
     Raises
     ------
     DataError
-        If there are none, or one is damaged, too large, or of another size or mode than the first; it is named.
+        If there are none, or one is damaged, too large, or of another size or mode than the first; it is
+        named.
     MissingPackageError
         Without Pillow.
 
@@ -77,7 +77,8 @@ class PictureSource(LabeledSource):
             raise MissingPackageError("pillow", "image", "reading pictures") from error
         if not names:
             raise DataError(f"{place}: no pictures in it. Give {', '.join(SUFFIXES)} files.")
-        self.place, self.paths = place, tuple(names)
+        self.place, self._names = place, tuple(names)
+        self.paths = self._names
         self._load = load
         self.rows = len(names)
         (width, height), self._mode = self._header(0)
@@ -86,7 +87,7 @@ class PictureSource(LabeledSource):
                 self._refuse_other(at, (width, height))
         self.shape = (height, width, *CHANNELS[self._mode])
         self.dtype = np.dtype(np.uint16 if self._mode == "I;16" else np.uint8)
-        self.labels = class_names(self.paths)
+        self.labels = class_names(self._names)
 
     def _header(self, at: int) -> tuple[tuple[int, int], str]:
         return self._picture(at, lambda picture: (picture.size, self._mode_of(picture, at)))
@@ -102,16 +103,17 @@ class PictureSource(LabeledSource):
     def _refuse_other(self, at: int, size: tuple[int, int]) -> None:
         other, mode = self._header(at)
         raise DataError(
-            f"{self._name(at)} is {other[0]} x {other[1]} pixels, {WORDS[mode]}, where {self.paths[0]} is "
-            f"{size[0]} x {size[1]}, {WORDS[self._mode]}. Bring all to one size and mode, or cut crops of one size."
+            f"{self._name(at)} is {other[0]} x {other[1]} pixels, {WORDS[mode]}, where {self._names[0]} is "
+            f"{size[0]} x {size[1]}, {WORDS[self._mode]}. Bring all to one size and mode, or cut crops of "
+            "one size."
         )
 
     def _name(self, at: int) -> str:
-        return f"{self.place}, {(self.paths or ())[at]}"
+        return f"{self.place}, {self._names[at]}"
 
     def _picture(self, at: int, use: Callable[[Any], Any]) -> Any:
-        """Open a picture, whose pixels are decoded only if they are used, and turn what goes wrong into our error."""
-        from PIL import Image
+        """Open a picture, whose pixels are decoded only if used, and turn what goes wrong into our error."""
+        from PIL import Image, UnidentifiedImageError
 
         try:
             with warnings.catch_warnings(), self._load(at) as file:
@@ -119,8 +121,8 @@ class PictureSource(LabeledSource):
                 with Image.open(file, formats=("PNG", "JPEG")) as picture:
                     if picture.width * picture.height > MOST_PIXELS:
                         raise DataError(
-                            f"{self._name(at)}: {picture.width} x {picture.height} pixels; up to {MOST_PIXELS:,} are "
-                            "decoded. Cut it into smaller ones."
+                            f"{self._name(at)}: {picture.width} x {picture.height} pixels; up to "
+                            f"{MOST_PIXELS:,} are decoded. Cut it into smaller ones."
                         )
                     return use(picture)
         except DataError:
@@ -133,7 +135,7 @@ class PictureSource(LabeledSource):
             MemoryError,
             Image.DecompressionBombError,
         ) as error:
-            why = "it is no png or jpeg" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+            why = "it is no png or jpeg" if isinstance(error, UnidentifiedImageError) else str(error)
             raise DataError(f"{self._name(at)}: damaged: {why}. Remove it or fetch it again.") from error
 
     def _pixels(self, picture: Any) -> np.ndarray:
@@ -185,7 +187,8 @@ def open_zip(file: BinaryIO, place: str, label: str | None = None) -> PictureSou
         check_growth(info.file_size, info.compress_size, f"{place}, {info.filename}")
 
     def load(at: int) -> BinaryIO:
-        return io.BytesIO(archive.read(members[at]))
+        # A stream, not the bytes: what follows a small header may be large, and is not needed to know the size.
+        return cast("BinaryIO", archive.open(members[at]))
 
     source = PictureSource([info.filename for info in members], load, place)
     hold(source, archive)

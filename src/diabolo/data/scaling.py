@@ -127,9 +127,9 @@ class Scaling:
         """The user's units to the network's, in float32, without a copy where nothing changes."""
         if self.center.ndim == 0 and self.center == 0 and self.scale == 1:
             return np.ascontiguousarray(values, dtype=np.float32)
-        if values.dtype == np.float32 or values.dtype.kind in "bu":  # exact enough where the shift is small
-            if self.center.ndim == 0 and self.center == 0:
-                return np.multiply(values, np.float32(1 / self.scale), dtype=np.float32)
+        plain = self.center.ndim == 0 and self.center == 0
+        if plain and (values.dtype == np.float32 or values.dtype.kind in "bu"):  # exact enough without a shift
+            return np.multiply(values, np.float32(1 / self.scale), dtype=np.float32)
         return ((values.astype(np.float64) - self.center) / self.scale).astype(np.float32)
 
     def backward(self, values: np.ndarray) -> np.ndarray:
@@ -163,4 +163,3 @@ def choose_scaling(wanted: str, facts: Statistics, named: bool) -> Scaling:
         return Scaling(np.array(low), np.array((high - low) or 1.0), unit=True)
     steady = facts.deviation <= 1e-12 * np.maximum(np.abs(facts.mean), 1e-300)
     return Scaling(facts.mean, np.where(steady, 1.0, facts.deviation), unit=False)
-

@@ -19,7 +19,7 @@ from ..core.kinds import Architecture, Bottleneck, Corruption, Loss, Penalty
 from ..core.network import Network
 from ..core.objective import Objective, Recipe, check_match
 from ..core.parts import Part, as_part, check_field, choice, parameters, within
-from ..core.roundtrip import Batch, RoundTrip
+from ..core.roundtrip import Batch, RoundTrip, View
 from ..corruptions import Clean
 from ..data.choosing import fit_modality, open_data
 from ..data.modality import Modality
@@ -30,8 +30,17 @@ from ..training import Checkpointer, History, LinearDecay, Optimizer, Progress, 
 from ..training.checkpoint import Checkpoint
 from ..training.optimizers import as_optimizer
 from ..training.precision import choose_precision
-from ..training.seeding import own_randomness, seed_from
+from ..training.seeding import mix, own_randomness, seed_from
 from .planning import Plan, choose_device, fingerprint, make_plan
+
+ROWS_ALIKE = 64
+DECODED_TOGETHER = 128 * ROWS_ALIKE
+
+
+def view_of(batch: Batch) -> View:
+    """What the encoder sees of data that is not corrupted."""
+    view = View(batch.values)
+    return view if batch.known is None else view.without(~batch.known)
 
 
 @parameters
@@ -79,21 +88,21 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         Show a progress bar on a terminal.
     """
 
-    code_size: int = within(8, low=1)
+    code_size: int = within(default=8, low=1)
     architecture: Architecture | str | None = None
     loss: Loss | str | None = None
-    scaling: str = choice("auto", *SCALINGS)
-    epochs: int | None = within(None, low=1)
-    batch_size: int = within(256, low=1)
-    learning_rate: float | None = within(None, low=0.0, above=True)
+    scaling: str = choice(*SCALINGS, default="auto")
+    epochs: int | None = within(default=None, low=1)
+    batch_size: int = within(default=256, low=1)
+    learning_rate: float | None = within(default=None, low=0.0, above=True)
     optimizer: Optimizer | str = "muon"
     schedule: Schedule | str = "LinearDecay"
-    averaging: float = within(0.0, low=0.0, high=1.0, below=True)
-    precision: str = choice("auto", "auto", "float32", "bfloat16")
-    clip: float | None = within(None, low=0.0, above=True)
-    validation: float = within(0.1, low=0.0, high=1.0, below=True)
-    patience: int | None = within(None, low=1)
-    max_seconds: float | None = within(None, low=0.0)
+    averaging: float = within(default=0.0, low=0.0, high=1.0, below=True)
+    precision: str = choice("auto", "float32", "bfloat16", default="auto")
+    clip: float | None = within(default=None, low=0.0, above=True)
+    validation: float = within(default=0.1, low=0.0, high=1.0, below=True)
+    patience: int | None = within(default=None, low=1)
+    max_seconds: float | None = within(default=None, low=0.0)
     device: str = "auto"
     random_state: Any = None
     verbose: bool = False
@@ -160,9 +169,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         source = self._open(X, reset=True)
         return self._plan(source, seed_from(self.random_state))
 
-    def fit(
-        self, X: Any, y: Any = None, *, resume: str | None = None, watchers: Sequence[Watcher] = ()
-    ) -> Self:
+    def fit(self, X: Any, y: Any = None, *, resume: str | None = None, watchers: Sequence[Watcher] = ()) -> Self:
         """Learn to make the round trip.
 
         Parameters
@@ -224,7 +231,9 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             bottleneck.size = self.code_size
         penalty = None if recipe.penalty is None else recipe.penalty.clone().check()
         check_match(bottleneck, penalty)
-        architecture = as_part(Architecture, recipe.architecture or self.architecture or modality.architecture()).check()
+        architecture = as_part(
+            Architecture, recipe.architecture or self.architecture or modality.architecture()
+        ).check()
         loss = as_part(Loss, recipe.loss or self.loss or modality.loss()).check()
         corruption = Clean() if recipe.corruption is None else recipe.corruption.clone().check()
         network = Network(modality.shape, architecture, bottleneck, corruption)
@@ -278,13 +287,22 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             )
         return source
 
-    def _batches(self, X: Any) -> Iterator[Batch]:
-        """The user's data as batches of a few megabytes, in order, on the model's device."""
+    def _batches(self, X: Any) -> Iterator[tuple[Batch, int]]:
+        """The user's data in stretches of a few megabytes, in order, on the model's device, with their true length.
+
+        Stretches are padded to a multiple of 64 rows: matrix products then go through the same kernels however many
+        rows come, and a row's result is the same bits alone and among others.
+        """
         check_is_fitted(self, "network_")
         source = self._open(X, reset=False)
         device = next(self.network_.parameters()).device
         for start, stop in stretches(source):
-            yield self.modality_.read(source, start, stop).to(device)
+            yield self.modality_.read(source, start, stop).padded(ROWS_ALIKE).to(device), stop - start
+
+    def _trips(self, X: Any) -> Iterator[tuple[RoundTrip, int]]:
+        """Deterministic round trips of padded stretches, with the number of rows that count."""
+        for batch, count in self._batches(X):
+            yield self.objective_.travel(self.network_, batch), count
 
     # The four doors
 
@@ -307,22 +325,22 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             On the model's device, in the network's units.
         """
         seed = seed_from(random_state) if n_draws else 0
-        for place, batch in enumerate(self._batches(X)):
+        for place, (batch, count) in enumerate(self._batches(X)):
             for draw in range(n_draws or 1):
                 if n_draws:
-                    with own_randomness(seed + place * n_draws + draw, batch.values.device):
+                    with own_randomness(mix(seed, place, draw), batch.values.device):
                         trip = self.objective_.travel(self.network_, batch, corrupt=False, sample=True)
                 else:
                     trip = self.objective_.travel(self.network_, batch)
-                yield trip
+                yield trip.first(count)
 
     @torch.no_grad()
     def transform(self, X: Any) -> np.ndarray:
         """Encode: the code of each sample, ``(rows, code_size)`` in float32; means where codes are distributions."""
         check_is_fitted(self, "network_")
         codes = [
-            self.network_.bottleneck(self.network_.features(self._view(batch))).values.flatten(1)
-            for batch in self._batches(X)
+            self.network_.bottleneck(self.network_.features(view_of(batch))).values.flatten(1)[:count]
+            for batch, count in self._batches(X)
         ]
         return torch.cat(codes).cpu().numpy()
 
@@ -336,17 +354,16 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         if codes.shape[1] != self._n_features_out:
             raise ShapeError(f"Codes have {codes.shape[1]} columns; this model's codes have {self._n_features_out}.")
         device = next(self.network_.parameters()).device
-        parts = torch.from_numpy(np.array(codes)).split(8192)
-        outputs = [self.objective_.loss.mean(self.network_.decoder(part.to(device))) for part in parts]
-        return self.modality_.write(torch.cat(outputs))
+        batch = Batch(torch.from_numpy(np.array(codes))).padded(ROWS_ALIKE)
+        parts = torch.split(batch.values, DECODED_TOGETHER)
+        outputs = [self._decode(part.to(device)) for part in parts]
+        return self.modality_.write(torch.cat(outputs)[: len(codes)])
+
+    def _decode(self, codes: Tensor) -> Tensor:
+        """What codes expect, in the network's units."""
+        return self.objective_.loss.mean(self.network_.decoder(codes))
 
     # What follows from them
-
-    def _view(self, batch: Batch) -> Any:
-        from ..core.roundtrip import View
-
-        view = View(batch.values)
-        return view if batch.known is None else view.without(~batch.known)
 
     def _expected(self, trip: RoundTrip) -> Tensor:
         return self.objective_.loss.mean(trip.output)
@@ -359,18 +376,18 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     @torch.no_grad()
     def score_samples(self, X: Any) -> np.ndarray:
         """The bound on each sample's log-likelihood in nats, ``(rows,)``; lower is stranger. Never samples."""
-        trips = self.round_trips(X)
-        return np.concatenate([-self.objective_.per_sample(t, self.network_).double().cpu().numpy() for t in trips])
+        nats = [self.objective_.per_sample(trip, self.network_)[:count] for trip, count in self._trips(X)]
+        return -torch.cat(nats).double().cpu().numpy()
 
     @torch.no_grad()
     def reconstruction_error(self, X: Any) -> np.ndarray:
         """Each sample's mean squared error over its known cells, in the network's units: ``(rows,)``."""
         errors = []
-        for trip in self.round_trips(X):
+        for trip, count in self._trips(X):
             squares = trip.over_cells((self._expected(trip) - trip.target).square()).double()
             known = trip.known_cells()
-            errors.append((squares / (known.clamp(min=1) if isinstance(known, Tensor) else known)).cpu().numpy())
-        return np.concatenate(errors)
+            errors.append((squares / (known.clamp(min=1) if isinstance(known, Tensor) else known))[:count])
+        return torch.cat(errors).cpu().numpy()
 
     @torch.no_grad()
     def score(self, X: Any, y: Any = None) -> float:

@@ -54,8 +54,8 @@ class LinearAutoencoder(Estimator):
     True
     """
 
-    scaling: str = choice("center", "auto", "standard", "unit", "center", "none")
-    solver: str = choice("exact", "exact", "gradient")
+    scaling: str = choice("auto", "standard", "unit", "center", "none", default="center")
+    solver: str = choice("exact", "gradient", default="exact")
 
     def recipe(self) -> Recipe:
         """Nothing but two matrices."""
@@ -81,7 +81,7 @@ class LinearAutoencoder(Estimator):
     @torch.no_grad()
     def _set_weights(self, plan: Plan, mean: Tensor, axes: Tensor) -> None:
         """Encode by the axes, decode by their transpose."""
-        project, back = plan.network.bottleneck.project, plan.network.decoder[0]
+        project, back = plan.network.bottleneck.project, next(plan.network.decoder.children())
         assert isinstance(project, nn.Linear)
         assert isinstance(back, nn.Linear)
         project.weight.copy_(axes)
@@ -135,7 +135,7 @@ def principal_axes(batches: Batches, validation: Batches | None, size: int) -> t
 
 @parameters
 class DenoisingAutoencoder(Estimator):
-    r"""Sees noise, gives back what was clean: :math:`\min\ \tfrac1n\sum_i E_\epsilon\,\ell\big(x_i, g(f(x_i+\sigma\epsilon))\big)`.
+    r"""Sees noise, gives back what was clean: :math:`\min\ \tfrac1n\sum_i E\,\ell(x_i, g(f(x_i+\sigma\epsilon)))`.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ class DenoisingAutoencoder(Estimator):
     (1797, 64)
     """
 
-    noise: float = within(0.3, low=0.0)
+    noise: float = within(default=0.3, low=0.0)
 
     def recipe(self) -> Recipe:
         """A plain code, trained on noisy input."""

@@ -115,7 +115,7 @@ def make_plan(
 ) -> Plan:
     """Split the rows, cut batches, and count steps and memory."""
     resident = source.bytes <= total_memory() // RESIDENT_SHARE
-    held_out = int(round(estimator.validation * source.rows)) if source.rows >= FEWEST_ROWS_TO_SPLIT else 0
+    held_out = round(estimator.validation * source.rows) if source.rows >= FEWEST_ROWS_TO_SPLIT else 0
     trained = source.rows - held_out
     smaller = max(SMALLEST_BATCH, trained // FEWEST_STEPS)
     batch_size = min(estimator.batch_size, smaller)
@@ -124,9 +124,21 @@ def make_plan(
     epochs = estimator.epochs or min(MOST_EPOCHS, max(FEWEST_EPOCHS, -(-STEPS // batches.steps)))
     weights = sum(weight.numel() for weight in network.parameters())
     data = source.bytes if resident else 4 * 2 * 8 * BLOCK_ROWS * int(np.prod(source.shape))
-    memory = data + 4 * 8 * weights + 4 * 6 * batch_size * (weights // max(network.bottleneck.size or 1, 1) // 64 + 1024)
+    memory = (
+        data + 4 * 8 * weights + 4 * 6 * batch_size * (weights // max(network.bottleneck.size or 1, 1) // 64 + 1024)
+    )
     return Plan(
-        modality, network, objective, batches, validation, epochs, batch_size, seed, device, int(memory), resident
+        modality,
+        network,
+        objective,
+        batches,
+        validation,
+        epochs,
+        batch_size,
+        seed,
+        device,
+        int(memory),
+        resident,
     )
 
 
@@ -163,7 +175,12 @@ def fingerprint(estimator: Estimator, source: Source, plan: Plan) -> str:
     known = estimator.get_params(deep=False)
     free = {"verbose", "max_seconds", "random_state", "device"}
     facts: dict[str, Any] = {name: to_plain(value) for name, value in known.items() if name not in free}
-    facts |= {"class": type(estimator).__name__, "seed": plan.seed, "rows": source.rows, "shape": list(source.shape)}
+    facts |= {
+        "class": type(estimator).__name__,
+        "seed": plan.seed,
+        "rows": source.rows,
+        "shape": list(source.shape),
+    }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     digest.update(plan.modality.mean.tobytes())
     digest.update(np.ascontiguousarray(source.read(0, min(source.rows, 64))).tobytes())

@@ -15,7 +15,7 @@ from torch import nn
 
 from ..core.errors import ModelFileError
 from ..core.files import FORMAT, read_container, verify_container, write_container
-from ..core.parts import find, from_plain, to_plain
+from ..core.parts import from_plain, to_plain
 from ..data.modality import restore
 from ..training import History
 from .base import Estimator
@@ -111,9 +111,13 @@ def rebuild(
     values = {name: from_plain(value) for name, value in description["parameters"].items()}
     kind = next((cls for cls in all_estimators() if cls.__name__ == description["estimator"]), None)
     if kind is None:
-        raise ValueError(f"No estimator is called {description['estimator']!r}; import the module that defines it first.")
+        raise ValueError(
+            f"No estimator is called {description['estimator']!r}; import the module that defines it first."
+        )
     estimator: Estimator = kind(**values)
-    estimator.modality_ = restore(description["modality"], {n: t.numpy() for n, t in under("modality.", tensors).items()})
+    estimator.modality_ = restore(
+        description["modality"], {n: t.numpy() for n, t in under("modality.", tensors).items()}
+    )
     estimator.network_, estimator.objective_ = estimator._assemble(estimator.modality_)
     weights = under("network.", tensors)
     if encoder_only:
@@ -159,4 +163,4 @@ def verify(path: str | os.PathLike[str]) -> dict[str, Any]:
     return verify_container(path)
 
 
-__all__ = ["all_estimators", "describe", "find", "load", "save", "verify"]
+__all__ = ["all_estimators", "describe", "load", "save", "verify"]

@@ -11,7 +11,7 @@ from .base import Estimator
 
 @parameters
 class VAE(Estimator):
-    r"""Variational autoencoder: :math:`\min\ E_{q(z|x)}[-\log p(x|z)] + \beta\,\mathrm{KL}\big(q(z|x)\,\|\,N(0, I)\big)`.
+    r"""Variational autoencoder: :math:`\min\ E_{q(z|x)}[-\log p(x|z)] + \beta\,\mathrm{KL}(q(z|x)\,\|\,N(0, I))`.
 
     The likelihood's variance is the one that fits best, so that ``beta=1`` is the evidence bound in nats for any data.
 
@@ -38,9 +38,9 @@ class VAE(Estimator):
     (1797,)
     """
 
-    beta: float = within(1.0, low=0.0)
-    warmup: float = within(0.1, low=0.0, high=1.0)
-    free_nats: float = within(0.0, low=0.0)
+    beta: float = within(default=1.0, low=0.0)
+    warmup: float = within(default=0.1, low=0.0, high=1.0)
+    free_nats: float = within(default=0.0, low=0.0)
 
     def recipe(self) -> Recipe:
         """A Gaussian code at the price of its divergence from the standard normal."""

@@ -19,7 +19,7 @@ SMALLEST_VARIANCE = 1e-8
 
 @parameters
 class GaussianLikelihood(Loss):
-    r"""A Gaussian with the variance that fits best: :math:`\tfrac12\sum_j \big(e_j^2/\sigma^2 + \log 2\pi\sigma^2\big)`.
+    r"""A Gaussian of the best variance: :math:`\tfrac12\sum_j \big(e_j^2/\sigma^2 + \log 2\pi\sigma^2\big)`.
 
     The best :math:`\sigma^2` for given errors is their mean square, so nothing has to be tuned and a KL weight of 1
     means 1. While training it is the batch's own; a score uses the one of the last pass over held-out data, so that
@@ -44,8 +44,8 @@ class GaussianLikelihood(Loss):
     torch.Size([3])
     """
 
-    link: str = choice("identity", *LINKS)
-    variance: str = choice("shared", "shared", "cell")
+    link: str = choice(*LINKS, default="identity")
+    variance: str = choice("shared", "cell", default="shared")
 
     def build(self, shape: Shape) -> Self:
         """Make room for the sums of squares and the counts of known cells."""
@@ -59,7 +59,11 @@ class GaussianLikelihood(Loss):
         squares = (self.mean(trip.output) - trip.target).square()
         if trip.known is not None:
             squares = squares * trip.known
-        variance = self._gather(squares.detach(), trip.known) if self.training else self.get_buffer("squares") / self.get_buffer("counts")
+        variance = (
+            self._gather(squares.detach(), trip.known)
+            if self.training
+            else self.get_buffer("squares") / self.get_buffer("counts")
+        )
         variance = variance.clamp_min(SMALLEST_VARIANCE).float()
         logs = variance.log() + math.log(2 * math.pi)
         if self.variance == "shared":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from ..core.kinds import Loss
@@ -42,7 +41,7 @@ class SquaredError(Loss):
     torch.Size([3])
     """
 
-    link: str = choice("identity", *LINKS)
+    link: str = choice(*LINKS, default="identity")
 
     def forward(self, trip: RoundTrip) -> Tensor:
         """``RoundTrip -> (batch,)``."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from ..core.codes import Code, GaussianCode
@@ -40,9 +39,9 @@ class KL(Penalty):
 
     needs: ClassVar[type[Code]] = GaussianCode
     in_bound: ClassVar[bool] = True
-    weight: float = within(1.0, low=0.0)
-    warmup: float = within(0.0, low=0.0, high=1.0)
-    free_nats: float = within(0.0, low=0.0)
+    weight: float = within(default=1.0, low=0.0)
+    warmup: float = within(default=0.0, low=0.0, high=1.0)
+    free_nats: float = within(default=0.0, low=0.0)
 
     def forward(self, trip: RoundTrip, network: Network) -> Tensor:
         """``(batch,)``; with free nats while training, their sum over dimensions as ``()``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -101,7 +102,9 @@ class Streaming(Batches):
     window : int, default 8
         Blocks that are shuffled together.
 
-    >>> batches = Streaming(lambda a, b: Batch(torch.arange(a, b)[:, None]), [(0, 5), (5, 10)], 4, 0, torch.device("cpu"))
+    >>> batches = Streaming(
+    ...     lambda a, b: Batch(torch.arange(a, b)[:, None]), [(0, 5), (5, 10)], 4, 0, torch.device("cpu")
+    ... )
     >>> sorted(int(x) for b in batches.epoch(0) for x in b.values) == list(range(10))
     True
     """
@@ -140,7 +143,7 @@ class Streaming(Batches):
                 continue
             shuffle = torch.randperm(rows, generator=torch.Generator().manual_seed(mix(self.seed, epoch, number)))
             block = self._join([self.read(begin, stop) for begin, stop in window])
-            for begin, stop in zip(places, places[1:], strict=False):
+            for begin, stop in pairwise(places):
                 if done >= start:
                     yield self._pick(block, shuffle[begin:stop]).to(self.device)
                 done += 1

@@ -42,7 +42,7 @@ class CapturedStep:
             return
         self.seen[size] = self.seen.get(size, 0) + 1
         if self.seen[size] <= WARMUP_STEPS:
-            side = torch.cuda.Stream()
+            side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
                 self.step(batch)

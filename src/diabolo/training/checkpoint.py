@@ -42,7 +42,12 @@ class Checkpoint:
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write it, whole or not at all."""
-        description = {"format": FORMAT, "kind": "checkpoint", "fingerprint": self.fingerprint, "run": self.facts}
+        description = {
+            "format": FORMAT,
+            "kind": "checkpoint",
+            "fingerprint": self.fingerprint,
+            "run": self.facts,
+        }
         write_container(path, description, self.tensors)
 
     @classmethod

@@ -246,7 +246,7 @@ class Run:
         self.working.take_weights()
         with torch.no_grad():
             if self.averages:
-                torch._foreach_lerp_(self.averages, self.weights, 1 - self.averaging)
+                torch._foreach_lerp_(self.averages, list[Tensor](self.weights), 1 - self.averaging)
             self.sums["total"].add_(cost.total.detach() * len(batch))
             for name, value in cost.terms.items():
                 self.sums[name].add_(value.detach() * len(batch))
@@ -290,7 +290,10 @@ class Run:
         self.exchange_averages()
         self.objective.train()
         loss, squares, cells = totals.tolist()
-        return {"validation_loss": loss / held_out.rows, "validation_squared_error": squares / max(cells, 1.0)}
+        return {
+            "validation_loss": loss / held_out.rows,
+            "validation_squared_error": squares / max(cells, 1.0),
+        }
 
     @torch.no_grad()
     def exchange_averages(self) -> None:

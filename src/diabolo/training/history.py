@@ -49,7 +49,12 @@ class History:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON and ``pandas.DataFrame(history.rows)`` take them."""
-        return {"rows": self.rows, "stopped": self.stopped, "best_epoch": self.best_epoch, "notes": self.notes}
+        return {
+            "rows": self.rows,
+            "stopped": self.stopped,
+            "best_epoch": self.best_epoch,
+            "notes": self.notes,
+        }
 
     def __str__(self) -> str:
         """A table for people."""

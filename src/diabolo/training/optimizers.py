@@ -155,9 +155,9 @@ class Muon(Optimizer):
 
     default_rate: ClassVar[float] = 0.05
 
-    momentum: float = within(0.95, low=0.0, high=1.0, below=True)
-    steps: int = within(4, low=1, high=len(POLAR_EXPRESS))
-    vector_rate: float = within(0.1, low=0.0)
+    momentum: float = within(default=0.95, low=0.0, high=1.0, below=True)
+    steps: int = within(default=4, low=1, high=len(POLAR_EXPRESS))
+    vector_rate: float = within(default=0.1, low=0.0)
 
     def build(self, weights: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
         """Make the optimizer for some weights."""
@@ -182,8 +182,8 @@ class Torch(Optimizer):
     """
 
     name: str = "AdamW"
-    weight_decay: float | None = within(None, low=0.0)
-    momentum: float | None = within(None, low=0.0, high=1.0, below=True)
+    weight_decay: float | None = within(default=None, low=0.0)
+    momentum: float | None = within(default=None, low=0.0, high=1.0, below=True)
 
     def check(self) -> Torch:
         """Refuse optimizers that torch does not have or that need another loop."""

@@ -86,7 +86,7 @@ class Working:
     def take_weights(self) -> None:
         """Copy the float32 weights into the copy that computes."""
         if self.copied:
-            torch._foreach_copy_(self.copies, self.weights)
+            torch._foreach_copy_(list[Tensor](self.copies), list[Tensor](self.weights))
 
     @torch.no_grad()
     def give_buffers(self) -> None:

@@ -50,7 +50,7 @@ class LinearDecay(Schedule):
     (0.5, 0.5)
     """
 
-    warmup: float = within(0.03, low=0.0, high=1.0, below=True)
+    warmup: float = within(default=0.03, low=0.0, high=1.0, below=True)
 
     def factor(self, progress: float) -> float:
         """Up, then down to 0."""
@@ -73,7 +73,7 @@ class CosineDecay(Schedule):
     0.5
     """
 
-    warmup: float = within(0.03, low=0.0, high=1.0, below=True)
+    warmup: float = within(default=0.03, low=0.0, high=1.0, below=True)
 
     def factor(self, progress: float) -> float:
         """Up, then down to 0."""
