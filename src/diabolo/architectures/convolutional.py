@@ -63,6 +63,7 @@ class Conv(Architecture):
     Stacked Convolutional Auto-Encoders for Hierarchical Feature Extraction, Masci, Meier, Ciresan and Schmidhuber,
     2011, doi:10.1007/978-3-642-21735-7_7.
 
+    >>> import torch
     >>> encoder, width = Conv().encoder((9, 7, 3))
     >>> encoder(torch.zeros(2, 9, 7, 3)).shape, Conv().decoder(4, (9, 7, 3))(torch.zeros(2, 4)).shape
     (torch.Size([2, 256]), torch.Size([2, 9, 7, 3]))

@@ -27,6 +27,10 @@ class Recipe:
         ``None``: what the modality of the data proposes.
     architecture : Architecture, or None
         ``None``: what the modality of the data proposes.
+
+    >>> from diabolo import KL, Gaussian
+    >>> Recipe(Gaussian(), KL()).penalty
+    KL(weight=1.0, warmup=0.0, free_nats=0.0)
     """
 
     bottleneck: Bottleneck
@@ -63,6 +67,9 @@ class Cost:
         What is minimized.
     terms : dict of str to Tensor of shape ()
         Its parts before their prices, by name; ``"loss"`` is the reconstruction's.
+
+    >>> Cost(torch.tensor(3.0), {"loss": torch.tensor(3.0)}).total
+    tensor(3.)
     """
 
     total: Tensor
@@ -76,6 +83,12 @@ class Objective(nn.Module):
     ----------
     loss : Loss
     penalty : Penalty, or None
+
+    >>> from diabolo import KL, MLP, Clean, Gaussian, GaussianLikelihood
+    >>> network = Network((4,), MLP(), Gaussian(2), Clean())
+    >>> objective = Objective(GaussianLikelihood(), KL()).build(network)
+    >>> sorted(objective(objective.travel(network, Batch(torch.zeros(3, 4))), network).terms)
+    ['kl', 'loss']
     """
 
     progress: Tensor

@@ -103,7 +103,12 @@ def check_field(owner: str, field: dataclasses.Field, value: Any) -> None:
 
 
 class Part:
-    """A replaceable piece of an autoencoder: it can be cloned, printed, checked and stored as JSON."""
+    """A replaceable piece of an autoencoder: it can be cloned, printed, checked and stored as JSON.
+
+    >>> from diabolo import MLP
+    >>> MLP(hidden=(8,)).set_params(dropout=0.5).get_params()["dropout"]
+    0.5
+    """
 
     if TYPE_CHECKING:
         __dataclass_fields__: ClassVar[dict[str, dataclasses.Field]]
@@ -157,7 +162,12 @@ class Part:
 
 
 class WeightedPart(Part, nn.Module):
-    """A part that owns weights; they come into being in ``build``, once shapes are known."""
+    """A part that owns weights; they come into being in ``build``, once shapes are known.
+
+    >>> from diabolo import Identity
+    >>> len(list(Identity(2).parameters())), len(list(Identity(2).build(5).parameters()))
+    (0, 2)
+    """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)

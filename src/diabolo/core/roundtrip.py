@@ -87,6 +87,11 @@ class RoundTrip:
     code : Code
     output : Tensor of shape (batch, *shape)
         What the decoder said, before the loss's link; :meth:`diabolo.core.kinds.Loss.mean` makes data of it.
+
+    >>> from diabolo import VAE
+    >>> model = VAE(code_size=1, epochs=1, random_state=0).fit([[0.0, 1.0], [1.0, 0.0]])
+    >>> [trip.code.mean.shape for trip in model.round_trips([[0.5, 0.5]])]
+    [torch.Size([1, 1])]
     """
 
     target: Tensor

@@ -67,15 +67,11 @@ def map_npy(file: BinaryIO, place: str) -> np.ndarray:
             warnings.simplefilter("ignore")  # a header written by Python 2 is no reason to worry anyone
             shape, fortran, dtype = _npy_header(file)
     except (ValueError, TypeError, SyntaxError, OverflowError, MemoryError, RecursionError) as error:
-        raise DataError(
-            f"{place}: damaged or no npy file: {short(str(error), 200)}. Write it again."
-        ) from error
+        raise DataError(f"{place}: damaged or no npy file: {short(str(error), 200)}. Write it again.") from error
     except (tokenize.TokenError, LookupError, EOFError, struct.error) as error:
         raise DataError(f"{place}: damaged or no npy file. Write it again with numpy.save.") from error
     if dtype.hasobject:
-        raise DataError(
-            f"{place}: its cells are pickled Python objects, which can run code; save it as numbers."
-        )
+        raise DataError(f"{place}: its cells are pickled Python objects, which can run code; save it as numbers.")
     check_size(shape, place)
     offset, size = file.tell(), size_of(file)
     needed = math.prod(shape) * dtype.itemsize
@@ -218,9 +214,7 @@ def open_idx(file: BinaryIO, place: str, label: str | None = None) -> LabeledSou
     file.seek(0)
     head = file.read(4)
     if not is_idx(head):
-        raise DataError(
-            f"{place}: no IDX file: it begins with {head.hex(' ') or 'nothing'}, not with 00 00 08 03."
-        )
+        raise DataError(f"{place}: no IDX file: it begins with {head.hex(' ') or 'nothing'}, not with 00 00 08 03.")
     axes = head[3]
     sizes = file.read(4 * axes)
     if len(sizes) < 4 * axes:

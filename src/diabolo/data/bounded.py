@@ -85,7 +85,7 @@ def hold(owner: object, file: IO[Any] | zipfile.ZipFile) -> None:
 
 
 #: A full disk and a broken one are no fault of the data.
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+DISK = (errno.ENOSPC, errno.EIO, getattr(errno, "EDQUOT", None))
 
 
 @contextlib.contextmanager
@@ -102,12 +102,7 @@ def damaged(place: str, kind: str) -> Iterator[None]:
     except DataError:
         raise
     except DAMAGED as error:
-        # A full disk or a lost mount is no fault of the data.
-        if (
-            isinstance(error, OSError)
-            and error.errno is not None
-            and not isinstance(error, FileNotFoundError)
-        ):
+        if isinstance(error, OSError) and error.errno and error.errno in DISK:
             raise
         why = str(error).rstrip(".") or type(error).__name__
         raise DataError(f"{place}: damaged or no {kind}: {why}. Make or fetch the file again.") from error

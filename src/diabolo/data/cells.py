@@ -126,13 +126,9 @@ def check_size(shape: tuple[int, ...], place: str) -> tuple[int, tuple[int, ...]
         raise DataError(f"{place}: a single number has no rows. Reshape your data: one row for each sample.")
     shape = tuple(int(size) for size in shape)
     if shape[0] == 0:
-        raise DataError(
-            f"{place}: Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required."
-        )
+        raise DataError(f"{place}: Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required.")
     if 0 in shape:
-        raise DataError(
-            f"{place}: Found array with 0 feature(s) (shape={shape}) while a minimum of 1 is required."
-        )
+        raise DataError(f"{place}: Found array with 0 feature(s) (shape={shape}) while a minimum of 1 is required.")
     return shape[0], shape[1:]
 
 
@@ -145,9 +141,7 @@ def check_names(names: Iterable[Any], place: str) -> None:
     """
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise DataError(
-            f"{place}: column name {listed(twice)} comes more than once. Give each column its own name."
-        )
+        raise DataError(f"{place}: column name {listed(twice)} comes more than once. Give each column its own name.")
 
 
 def refuse_text(names: Sequence[str], place: str) -> None:

@@ -79,59 +79,47 @@ class ParquetSource(LabeledSource):
         check_names(names, place)
         if label is not None and label not in names:
             raise NoSuchLabelError(f"{place}: no column is called {label!r}. There are {listed(names)}.")
-        self._check_columns()
         self.names = tuple(name for name in names if name != label)
         self.rows, self.shape = check_size((meta.num_rows, len(self.names)), place)
         check_growth(8 * self.rows * len(names), size_of(file), place)
         held = [_numpy_dtype(schema.field(name).type) for name in self.names]
         refuse_text([name for name, kind in zip(self.names, held, strict=True) if kind is None], place)
-        self._set_dtypes([kind for kind in held if kind is not None])
         groups = [meta.row_group(at).num_rows for at in range(meta.num_row_groups)]
         if min(groups, default=0) < 0 or sum(groups) != self.rows:
-            raise DataError(
-                f"{place}: its row groups do not add up to {self.rows} rows. Write the file again."
-            )
+            raise DataError(f"{place}: its row groups do not add up to {self.rows} rows. Write the file again.")
         self._starts = [sum(groups[:at]) for at in range(len(groups))]
         self._batch = max(1, BATCH // (8 * len(self.names)))
+        self._set_dtypes([kind for kind in held if kind is not None])
         self._at, self._block, self._group = 0, np.empty((0, len(self.names))), -1
         self._batches: Iterator[Any] = iter(())
         if label is not None:
             self.labels = self._read_labels(label)
         hold(self, file)
 
-    def _check_columns(self) -> None:
-        """Hold each group's columns against the schema: arrow ends the process where their types differ."""
-        schema, meta = self._file.schema, self._file.metadata
-        for group in (meta.row_group(at) for at in range(meta.num_row_groups)):
-            kinds = [group.column(at).physical_type for at in range(group.num_columns)]
-            if kinds != [schema.column(at).physical_type for at in range(len(schema))]:
-                raise DataError(f"{self.place}: its columns differ from its schema. Write the file again.")
-
     def _set_dtypes(self, held: list[np.dtype]) -> None:
-        meta = self._file.metadata
-        paths = {meta.row_group(0).column(at).path_in_schema: at for at in range(meta.num_columns)}
-        may_miss = [self._may_miss(paths.get(name)) for name in self.names or ()]
+        """What each column holds; whole numbers with nulls among them are read as floating ones."""
+        whole = [name for name, dtype in zip(self.names or (), held, strict=True) if dtype.kind != "f"]
+        missing: set[str] = set()
+        # The nulls are counted, not looked up: arrow ends the process over damaged statistics.
+        for batch in self._iterate(whole) if whole else ():
+            missing |= {name for name in whole if batch.column(name).null_count}
         self.dtypes = tuple(dtype.name for dtype in held)
         self.dtype = common_dtype(
             [
-                np.result_type(dtype, np.float32) if misses else dtype
-                for dtype, misses in zip(held, may_miss, strict=True)
+                np.result_type(dtype, np.float32) if name in missing else dtype
+                for name, dtype in zip(self.names or (), held, strict=True)
             ]
         )
 
-    def _may_miss(self, at: int | None) -> bool:
-        """Whether a column may hold nulls: its statistics say so, or there are none."""
-        groups = (self._file.metadata.row_group(group) for group in range(self._file.metadata.num_row_groups))
-        if at is None:
-            return True
-        counts = [group.column(at).statistics for group in groups]
-        return any(count is None or not count.has_null_count or count.null_count for count in counts)
-
-    def _read_labels(self, label: str) -> np.ndarray:
+    def _iterate(self, columns: list[str], groups: list[int] | None = None) -> Iterator[Any]:
+        """Batches of some columns, of all row groups or of some."""
         try:
-            labels = self._file.read([label], use_threads=False).column(0).to_pylist()
+            yield from self._file.iter_batches(self._batch, row_groups=groups, columns=columns, use_threads=False)
         except self._errors as error:
             raise self._damage(error) from error
+
+    def _read_labels(self, label: str) -> np.ndarray:
+        labels = [value for batch in self._iterate([label]) for value in batch.column(0).to_pylist()]
         if all(isinstance(value, bool | int | float) for value in labels):
             return np.asarray(labels)
         return np.array(["" if value is None else str(value) for value in labels])
@@ -158,21 +146,11 @@ class ParquetSource(LabeledSource):
         if group != self._group or row < self._at:
             self._group, self._at = group, self._starts[group]
             self._block = self._block[:0]
-            try:
-                self._batches = self._file.iter_batches(
-                    self._batch, row_groups=[group], columns=list(self.names or ()), use_threads=False
-                )
-            except self._errors as error:
-                raise self._damage(error) from error
+            self._batches = self._iterate(list(self.names or ()), [group])
         while row >= self._at + len(self._block):
-            try:
-                batch = next(self._batches, None)
-            except self._errors as error:
-                raise self._damage(error) from error
+            batch = next(self._batches, None)
             if batch is None or not len(batch):
-                raise DataError(
-                    f"{self.place}: row {row} is not there. The file was changed: write it again."
-                )
+                raise DataError(f"{self.place}: row {row} is not there. The file was changed: write it again.")
             self._at += len(self._block)
             self._block = self._numbers(batch)
 
@@ -181,7 +159,7 @@ class ParquetSource(LabeledSource):
         for at, name in enumerate(self.names or ()):
             column = batch.column(name)
             if column.null_count and self.dtype.kind != "f":
-                raise DataError(f"{self.place}: column {name!r} misses values that it declares to have.")
+                raise DataError(f"{self.place}: column {name!r} misses values that it had before. Write it again.")
             if column.null_count or str(column.type).startswith(("decimal", "null")):
                 column = column.cast("float64")
             values[:, at] = column.to_numpy(zero_copy_only=False)

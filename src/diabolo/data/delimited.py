@@ -11,7 +11,7 @@ import csv
 import io
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import numpy as np
@@ -31,9 +31,10 @@ EXACT = 2.0**53
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows of the file: where they begin, and how many bytes they take."""
+    """Some rows of the file: which, where they begin, and how many bytes they take."""
 
     row: int
+    rows: int
     line: int
     offset: int
     size: int
@@ -82,11 +83,11 @@ class DelimitedSource(LabeledSource):
         start = 3 if self._file.read(3) == codecs.BOM_UTF8 else 0
         block, text = next(self._blocks(start, 1), (None, ""))
         if block is None or not text.strip():
-            raise DataError(
-                f"{self.place}: Found array with 0 sample(s); give a table with a row for each one."
-            )
+            raise DataError(f"{self.place}: Found array with 0 sample(s); give a table with a row for each one.")
         self._dialect = Dialect(sniff(text))
-        line, cells = next(self._rows(block, text))
+        line, cells = next(self._rows(block, text), (0, []))
+        if not cells:
+            raise DataError(f"{self.place}: no row begins in its first {len(text):,} characters. Is it a table?")
         self._header = None
         if not all(is_number(cell) for cell in cells):
             self._header = [cell.strip() for cell in cells]
@@ -110,7 +111,7 @@ class DelimitedSource(LabeledSource):
             values, text_labels, truth = self._parse(block, text)
             if not len(values):
                 continue
-            self._blocks_at.append(Block(row, block.line, block.offset, block.size))
+            self._blocks_at.append(replace(block, row=row, rows=len(values)))
             row += len(values)
             labels.append(np.asarray(text_labels))
             boolean &= truth
@@ -144,7 +145,7 @@ class DelimitedSource(LabeledSource):
             if not data:
                 return
             data += self._rest_of_row(data, line)
-            yield Block(0, line, offset, len(data)), self._decode(data, offset)
+            yield Block(0, 0, line, offset, len(data)), self._decode(data, offset)
             offset += len(data)
             line += data.count(b"\n")
 
@@ -253,8 +254,6 @@ class DelimitedSource(LabeledSource):
             block = self._blocks_at[at]
             held = self._load(block)
             taken = held[done - block.row : stop - block.row]
-            if not len(taken):
-                raise DataError(f"{self.place}: the file was changed while it was being read. Open it again.")
             values[done - start : done - start + len(taken)] = taken
             done += len(taken)
             at += 1
@@ -264,7 +263,10 @@ class DelimitedSource(LabeledSource):
         if self._cached is None or self._cached[0] != block:
             self._file.seek(block.offset)
             text = self._decode(self._file.read(block.size), block.offset)
-            self._cached = block, self._parse(block, text)[0]
+            values = self._parse(block, text)[0]
+            if len(values) != block.rows:
+                raise DataError(f"{self.place}: the file was changed while it was being read. Open it again.")
+            self._cached = block, values
         return self._cached[1]
 
 
@@ -281,7 +283,5 @@ def find_label(label: str | None, names: Sequence[str] | None, columns: int, pla
     if names is None and WHOLE.fullmatch(label) and -columns <= int(label) < columns:
         return int(label) % columns
     if names is None:
-        raise NoSuchLabelError(
-            f"{place}: it has no header; name the label by its position, 0 to {columns - 1}."
-        )
+        raise NoSuchLabelError(f"{place}: it has no header; name the label by its position, 0 to {columns - 1}.")
     raise NoSuchLabelError(f"{place}: no column is called {label!r}. There are {listed(names)}.")

@@ -84,9 +84,7 @@ def open_path(path: str | os.PathLike[str], *, label: str | None = None) -> Labe
 def _open_pattern(pattern: str, place: str, label: str | None) -> LabeledSource:
     found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - any root
     if not found:
-        raise DataError(
-            f"{place}: nothing is called like this. Give a pattern of pictures, such as 'faces/*.png'."
-        )
+        raise DataError(f"{place}: nothing is called like this. Give a pattern of pictures, such as 'faces/*.png'.")
     others = [path for path in found if not is_picture(path.name) and path.is_file()]
     if len(others) == len(found) == 1:
         return open_path(found[0], label=label)
@@ -149,9 +147,7 @@ def _looks_like_text(file: BinaryIO) -> bool:
     """Whether a file without a known suffix can be a table: text with a digit or a delimiter."""
     file.seek(0)
     head = file.read(4096)
-    return not any(byte < 32 and byte not in b"\t\r\n\f" for byte in head) and any(
-        c in head for c in b"0123456789,;\t"
-    )
+    return not any(byte < 32 and byte not in b"\t\r\n\f" for byte in head) and any(c in head for c in b"0123456789,;\t")
 
 
 def _with_labels(opener: Callable[[str | None], LabeledSource], label: str | None) -> LabeledSource:

@@ -71,9 +71,7 @@ class ArraySource(LabeledSource):
     array([[2., 3.]], dtype=float32)
     """
 
-    def __init__(
-        self, values: np.ndarray, place: str = "the data", *, labels: np.ndarray | None = None
-    ) -> None:
+    def __init__(self, values: np.ndarray, place: str = "the data", *, labels: np.ndarray | None = None) -> None:
         self.values = numeric(values, place)
         self.place = place
         self.rows, self.shape = check_size(self.values.shape, place)
@@ -158,10 +156,7 @@ class FrameSource(LabeledSource):
         held = [dtype for dtype in dtypes if dtype is not None]
         nulls = [series.null_count() > 0 for series in self.frame.iter_columns()]
         self.dtype = common_dtype(
-            [
-                np.result_type(dtype, np.float32) if null else dtype
-                for null, dtype in zip(nulls, held, strict=True)
-            ]
+            [np.result_type(dtype, np.float32) if null else dtype for null, dtype in zip(nulls, held, strict=True)]
         )
         if all(isinstance(name, str) for name in own):
             self.names = tuple(own)
@@ -268,13 +263,13 @@ def in_memory(X: Any, place: str = "the data") -> LabeledSource:
 
 
 def _from_torch(tensor: Any) -> np.ndarray:
+    torch = sys.modules["torch"]
     tensor = tensor.detach()
-    if tensor.layout != sys.modules["torch"].strided:
+    if tensor.layout != torch.strided:
         tensor = tensor.to_dense()
-    tensor = tensor.cpu().resolve_conj().resolve_neg()
-    # numpy has no bfloat16 and no float8; float32 holds each of their values.
-    small = tensor.dtype.is_floating_point and tensor.dtype.itemsize <= 2
-    return np.asarray((tensor.float() if small else tensor).numpy())
+    if tensor.dtype.is_floating_point and tensor.dtype not in (torch.float16, torch.float32, torch.float64):
+        tensor = tensor.float()  # numpy has no bfloat16 and no float8; float32 holds each of their values
+    return np.asarray(tensor.cpu().resolve_conj().resolve_neg().numpy())
 
 
 def _from_frame(X: Any, place: str) -> LabeledSource:

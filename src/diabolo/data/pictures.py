@@ -95,9 +95,7 @@ class PictureSource(LabeledSource):
     def _mode_of(self, picture: Any, at: int) -> str:
         mode = MODES.get(picture.mode)
         if mode is None:
-            raise DataError(
-                f"{self._name(at)}: pictures of mode {picture.mode} are not read; save it as RGB or gray."
-            )
+            raise DataError(f"{self._name(at)}: pictures of mode {picture.mode} are not read; save it as RGB or gray.")
         return "RGBA" if mode == "RGB" and "transparency" in picture.info else mode
 
     def _refuse_other(self, at: int, size: tuple[int, int]) -> None:
@@ -162,9 +160,7 @@ def open_pictures(files: Sequence[Path], root: Path, place: str, label: str | No
     diabolo.core.errors.DataError: empty/: no pictures in it. Give .png, .jpg, .jpeg files.
     """
     _refuse_label(label, place)
-    found = sorted(
-        (path for path in files if is_picture(path.name)), key=lambda path: natural(path.as_posix())
-    )
+    found = sorted((path for path in files if is_picture(path.name)), key=lambda path: natural(path.as_posix()))
     names = [path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path) for path in found]
     return PictureSource(names, lambda at: found[at].open("rb"), place)
 
@@ -198,9 +194,7 @@ def open_zip(file: BinaryIO, place: str, label: str | None = None) -> PictureSou
 
 def _refuse_label(label: str | None, place: str) -> None:
     if label is not None:
-        raise NoSuchLabelError(
-            f"{place}: no label {label!r}: pictures have no columns; give a file of labels."
-        )
+        raise NoSuchLabelError(f"{place}: no label {label!r}: pictures have no columns; give a file of labels.")
 
 
 def is_picture(name: str) -> bool:

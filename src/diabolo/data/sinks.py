@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import math
 import os
 import sys
 import zipfile
@@ -39,9 +40,7 @@ class Sink(ABC):
         self.path, self.suffix, self.place = path, suffix, place
 
     @abstractmethod
-    def add(
-        self, values: np.ndarray | Columns, names: tuple[str, ...] | None, index: np.ndarray | None
-    ) -> None:
+    def add(self, values: np.ndarray | Columns, names: tuple[str, ...] | None, index: np.ndarray | None) -> None:
         """Write one more block of rows."""
 
     @abstractmethod
@@ -64,9 +63,7 @@ class TextSink(Sink):
         self._stream: Any = gzip.GzipFile("", "wb", 6, self._raw, 0) if packed else self._raw
         self._begun = False
 
-    def add(
-        self, values: np.ndarray | Columns, names: tuple[str, ...] | None, index: np.ndarray | None
-    ) -> None:
+    def add(self, values: np.ndarray | Columns, names: tuple[str, ...] | None, index: np.ndarray | None) -> None:
         columns = as_columns(values, names, index)
         if not self._begun:
             self._stream.write((self.delimiter.join(map(self._quoted, columns)) + "\n").encode())
@@ -77,9 +74,7 @@ class TextSink(Sink):
 
     def _cells(self, column: np.ndarray) -> list[str]:
         if column.dtype.kind == "f" and column.dtype.itemsize < 8:
-            return [
-                str(cell) for cell in column.astype(np.str_)
-            ]  # the shortest that reads back as this float32
+            return [str(cell) for cell in column.astype(np.str_)]  # the shortest that reads back as this float32
         if column.dtype.kind in "biuf":
             return [repr(cell) for cell in column.tolist()]
         return [self._quoted(str(cell)) for cell in column.tolist()]
@@ -138,9 +133,7 @@ class NpySink(Sink):
         self._shape: tuple[int, ...] = ()
         self._rows = 0
 
-    def add(
-        self, values: np.ndarray | Columns, names: tuple[str, ...] | None, index: np.ndarray | None
-    ) -> None:
+    def add(self, values: np.ndarray | Columns, names: tuple[str, ...] | None, index: np.ndarray | None) -> None:
         values = as_matrix(values, self.place)
         if self._dtype is None:
             self._dtype, self._shape = values.dtype.newbyteorder("<"), values.shape[1:]
@@ -179,9 +172,7 @@ class NpzSink(Sink):
         self._names: tuple[str, ...] | None = None
         self._index: list[np.ndarray] = []
 
-    def add(
-        self, values: np.ndarray | Columns, names: tuple[str, ...] | None, index: np.ndarray | None
-    ) -> None:
+    def add(self, values: np.ndarray | Columns, names: tuple[str, ...] | None, index: np.ndarray | None) -> None:
         self._names = names if isinstance(values, np.ndarray) else tuple(values)
         self._array.add(values, names, index)
         if index is not None:
@@ -232,9 +223,7 @@ class ParquetSink(Sink):
         self._writer: Any = None
         self._held: list[Any] = []
 
-    def add(
-        self, values: np.ndarray | Columns, names: tuple[str, ...] | None, index: np.ndarray | None
-    ) -> None:
+    def add(self, values: np.ndarray | Columns, names: tuple[str, ...] | None, index: np.ndarray | None) -> None:
         columns = as_columns(values, names, index)
         table = self._pa.table({name: np.ascontiguousarray(column) for name, column in columns.items()})
         if self._writer is None:
@@ -255,6 +244,10 @@ class ParquetSink(Sink):
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
+        if self._writer is not None:
+            # It would write its footer when it is collected, into a file that is closed by then.
+            with contextlib.suppress(OSError, ValueError):
+                self._writer.close()
         self._file.close()
 
 
@@ -273,9 +266,7 @@ class PictureSink(Sink):
         self._rows = 0
         path.mkdir()
 
-    def add(
-        self, values: np.ndarray | Columns, names: tuple[str, ...] | None, index: np.ndarray | None
-    ) -> None:
+    def add(self, values: np.ndarray | Columns, names: tuple[str, ...] | None, index: np.ndarray | None) -> None:
         values = values if isinstance(values, np.ndarray) else np.empty(0)
         pixels = values[..., 0] if values.ndim == 4 and values.shape[-1] == 1 else values
         colored = pixels.ndim == 4 and pixels.shape[-1] in (3, 4) and pixels.dtype == np.uint8
@@ -296,9 +287,7 @@ class PictureSink(Sink):
             os.sync()  # once for all of the pictures
 
 
-def as_columns(
-    values: np.ndarray | Columns, names: tuple[str, ...] | None, index: np.ndarray | None
-) -> Columns:
+def as_columns(values: np.ndarray | Columns, names: tuple[str, ...] | None, index: np.ndarray | None) -> Columns:
     """Values as columns with names; the index, where there is one, comes first.
 
     >>> as_columns(np.array([[1, 2]]), ("a", "b"), None)
@@ -307,7 +296,7 @@ def as_columns(
     first = {} if index is None else {"index": index}
     if not isinstance(values, np.ndarray):
         return {**first, **values}
-    flat = values.reshape(len(values), -1)
+    flat = values.reshape(len(values), math.prod(values.shape[1:]))
     names = names or tuple(f"column_{at}" for at in range(flat.shape[1]))
     return {**first, **{name: flat[:, at] for at, name in enumerate(names)}}
 
@@ -322,9 +311,7 @@ def as_matrix(values: np.ndarray | Columns, place: str) -> np.ndarray:
         return values
     text = [name for name, column in values.items() if column.dtype.kind not in "biuf"]
     if text:
-        raise DataError(
-            f"{place}: column {text[0]!r} holds no numbers. Choose a name that ends in .csv or .parquet."
-        )
+        raise DataError(f"{place}: column {text[0]!r} holds no numbers. Choose a name that ends in .csv or .parquet.")
     return np.column_stack(list(values.values()))
 
 

@@ -97,15 +97,11 @@ class Writer:
         if not path.exists():
             return
         if not self.overwrite:
-            raise ExistingFileError(
-                f"{self.place} is there already. Choose another name, or replace it by --force."
-            )
+            raise ExistingFileError(f"{self.place} is there already. Choose another name, or replace it by --force.")
         ours = path.is_dir() and all(held.suffix == ".png" and held.is_file() for held in path.iterdir())
         if not (ours if self._kind.folder else path.is_file()):
             what = "a folder of nothing but png files" if self._kind.folder else "a regular file"
-            raise DataError(
-                f"{self.place} is there and is not {what}; it is not replaced. Choose another name."
-            )
+            raise DataError(f"{self.place} is there and is not {what}; it is not replaced. Choose another name.")
 
     def __enter__(self) -> Self:
         path = self.path or Path("-")
@@ -138,15 +134,11 @@ class Writer:
             self._shape = shape, index is None
             width = int(np.prod(shape, dtype=np.int64)) if isinstance(values, np.ndarray) else len(values)
             if self.names is not None and isinstance(values, np.ndarray) and len(self.names) != width:
-                raise DataError(
-                    f"{self.place}: {len(self.names)} names for {width} columns. Give one for each."
-                )
+                raise DataError(f"{self.place}: {len(self.names)} names for {width} columns. Give one for each.")
         if self._shape != (shape, index is None):
             raise DataError(f"{self.place}: a block of {shape} after blocks of {self._shape[0]}.")
         if index is not None and index.shape != (rows,):
-            raise DataError(
-                f"{self.place}: an index of shape {index.shape} for {rows} rows. Give one name for each."
-            )
+            raise DataError(f"{self.place}: an index of shape {index.shape} for {rows} rows. Give one name for each.")
         self._sink.add(values, self.names, index)
 
     def __exit__(
@@ -244,9 +236,7 @@ def block_of(values: Any, place: str) -> np.ndarray | dict[str, np.ndarray]:
         values = {str(column.name): column.to_numpy() for column in frame.iter_columns()}
     if isinstance(values, Mapping):
         columns = {str(name): np.asarray(column) for name, column in values.items()}
-        if len({column.shape for column in columns.values()}) != 1 or any(
-            c.ndim != 1 for c in columns.values()
-        ):
+        if len({column.shape for column in columns.values()}) != 1 or any(c.ndim != 1 for c in columns.values()):
             raise DataError(f"{place}: columns of different lengths. Give one cell for each row.")
         return columns
     array = np.asarray(values)

@@ -169,7 +169,15 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         source = self._open(X, reset=True)
         return self._plan(source, seed_from(self.random_state))
 
-    def fit(self, X: Any, y: Any = None, *, resume: str | None = None, watchers: Sequence[Watcher] = ()) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        resume: str | None = None,
+        watchers: Sequence[Watcher] = (),
+        plan: Plan | None = None,
+    ) -> Self:
         """Learn to make the round trip.
 
         Parameters
@@ -182,6 +190,8 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             from there, to the same bits as if it had never stopped.
         watchers : sequence of Watcher
             Who else looks on.
+        plan : Plan, or None
+            What :meth:`plan` said about these data and parameters, so that nothing is read twice. It is used up.
 
         Returns
         -------
@@ -196,7 +206,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """
         self.check_parameters()
         source = self._open(X, reset=True)
-        plan = self._plan(source, seed_from(self.random_state))
+        plan = plan or self._plan(source, seed_from(self.random_state))
         checkpoint = None
         lookers = [*watchers, *([Progress()] if self.verbose else [])]
         if resume is not None:

@@ -47,6 +47,11 @@ class Plan:
         Bytes that data, weights, optimizer and activations will need, estimated.
     resident : bool
         Whether the data fits in memory; otherwise it is streamed.
+
+    >>> from diabolo import Autoencoder
+    >>> plan = Autoencoder(epochs=3).plan("digits")
+    >>> plan.rows, plan.validation_rows, plan.epochs, plan.resident
+    (1617, 180, 3, True)
     """
 
     modality: Modality

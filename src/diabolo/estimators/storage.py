@@ -90,6 +90,10 @@ def load(path: str | os.PathLike[str], *, device: str = "cpu", encoder_only: boo
     ------
     ModelFileError
         If the file is damaged, tampered with, too new, or no model.
+
+    >>> load("no such file.safetensors")
+    Traceback (most recent call last):
+    FileNotFoundError: ...
     """
     container = read_container(path)
     description = container.description
@@ -159,6 +163,10 @@ def verify(path: str | os.PathLike[str]) -> dict[str, Any]:
     ------
     ModelFileError
         If a single bit is not as it was written.
+
+    >>> verify("no such file.safetensors")
+    Traceback (most recent call last):
+    FileNotFoundError: ...
     """
     return verify_container(path)
 

@@ -35,6 +35,7 @@ class SquaredError(Loss):
     link : {"identity", "sigmoid"}, default "identity"
         ``"sigmoid"`` keeps reconstructions between 0 and 1, for pictures and other data with these bounds.
 
+    >>> import torch
     >>> from diabolo import MLP, Clean, Identity
     >>> from diabolo.core import Network
     >>> SquaredError()(Network((4,), MLP(), Identity(2), Clean())(torch.zeros(3, 4))).shape

@@ -33,6 +33,7 @@ class KL(Penalty):
     Improving Variational Inference with Inverse Autoregressive Flow, Kingma et al., 2016, arXiv:1606.04934
     (free bits, appendix C.8).
 
+    >>> import torch
     >>> KL(warmup=0.5).price(torch.tensor(0.25))
     tensor(0.5000)
     """

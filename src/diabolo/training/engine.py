@@ -92,6 +92,13 @@ def train(
         learning rate each did not help. The network then holds the last good weights.
     KeyboardInterrupt
         Passed on after the best weights are in place.
+
+    >>> from diabolo import MLP, Clean, Identity, SquaredError
+    >>> from diabolo.training import Resident
+    >>> network = Network((4,), MLP(hidden=(8,)), Identity(2), Clean())
+    >>> objective = Objective(SquaredError()).build(network)
+    >>> train(network, objective, Resident(Batch(torch.randn(64, 4)), 32, seed=0), epochs=2).columns
+    ['epoch', 'loss', 'learning_rate', 'seconds']
     """
     run = Run(network, objective, batches, epochs=epochs, optimizer=optimizer or Muon(), seed=seed, worker=worker)
     run.base_rate = learning_rate or run.optimizer_part.default_rate
@@ -443,6 +450,7 @@ class Run:
         }
         tensors |= {f"start{name}": tensor for name, tensor in self.epoch_start["tensors"].items()}
         plain = {
+            "seed": self.seed,
             "epoch": self.epoch,
             "step": self.step,
             "rate": self.rate,

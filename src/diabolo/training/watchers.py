@@ -39,6 +39,9 @@ class Progress(Watcher):
     Parameters
     ----------
     stream : text file, default standard error
+
+    >>> from diabolo import Autoencoder
+    >>> model = Autoencoder(epochs=1).fit([[0.0, 1.0], [1.0, 0.0]], watchers=[Progress()])
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -81,6 +84,14 @@ class HistoryFile(Watcher):
     Parameters
     ----------
     path : path
+
+    >>> import tempfile
+    >>> from diabolo import Autoencoder
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     lines = HistoryFile(Path(folder) / "history.jsonl")
+    ...     _ = Autoencoder(epochs=2).fit([[0.0, 1.0], [1.0, 0.0]], watchers=[lines])
+    ...     len(lines.path.read_text().splitlines())
+    2
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -106,6 +117,9 @@ class Checkpointer(Watcher):
         Of data and parameters; a run only resumes where both are the same.
     seconds : float, default 10
         At least so long between two checkpoints; 0 writes one after every step.
+
+    >>> Checkpointer("model.checkpoint", "fingerprint").seconds
+    10.0
     """
 
     def __init__(self, path: str | Path, fingerprint: str, seconds: float = 10.0) -> None:

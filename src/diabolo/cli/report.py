@@ -1,0 +1,86 @@
+"""``diabolo report``: a page about a model and data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .flags import (
+    data_argument,
+    device_flag,
+    dry_run_flag,
+    force_flag,
+    json_flag,
+    label_flag,
+    model_argument,
+    output_flag,
+    traceback_flag,
+)
+from .output import counted, emit, say, size, table, times
+
+
+@click.command()
+@model_argument
+@data_argument
+@output_flag("The page; the same numbers go to a .json file beside it.", default="report.html")
+@label_flag
+@device_flag
+@dry_run_flag
+@force_flag
+@json_flag
+@traceback_flag
+def report(
+    model: str,
+    data: str,
+    output: str,
+    label: str | None,
+    device: str,
+    dry_run: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write one page that shows how well MODEL does on DATA.
+
+    Compared with PCA of the same size; with learning curves, reconstructions, errors, and the codes drawn and colored by
+    label where there is one. The page needs no network.
+    """
+    page, numbers = check_pages(output, force)
+    from .inputs import open_model, open_source
+
+    fitted = open_model(model, device)
+    source = open_source(data, label)
+    fitted.modality_.refuse_other_shape(source)
+    told = {"model": model, "data": source.place, "rows": source.rows, "files": [str(page), str(numbers)]}
+    if dry_run:
+        plan = {
+            "model": f"{model}: {type(fitted).__name__}",
+            "data": f"{source.place}: {counted(source.rows, 'row')} of {times(source.shape)}",
+            "files": f"{page}, {numbers}",
+        }
+        say(table(plan))
+        if as_json:
+            emit("report", told | {"dry_run": True})
+        return
+    from ..report import write_report
+
+    page.parent.mkdir(parents=True, exist_ok=True)
+    made = write_report(fitted, source, page, labels=getattr(source, "labels", None), json_path=numbers)
+    say(str(made["headline"]))
+    say(f"{page}, {size(page.stat().st_size)}; the same numbers in {numbers}")
+    if as_json:
+        emit("report", told | {"report": made})
+
+
+def check_pages(output: str, force: bool) -> tuple[Path, Path]:
+    """Where the page and its numbers go; refuse what cannot be written, before anything is read."""
+    page = Path(output)
+    numbers = page.with_suffix(".json")
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise click.UsageError(f"{output}: a report is a page; give a name that ends in .html.")
+    for path in (page, numbers):
+        if path.is_dir():
+            raise click.UsageError(f"{path} is a folder; choose another name.")
+        if path.exists() and not force:
+            raise click.UsageError(f"{path} is there already. Choose another name, or replace it by --force.")
+    return page, numbers

@@ -1,0 +1,122 @@
+"""They learn: each preset beats the column mean and an untrained network on real data, by a margin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from diabolo import MLP, VAE, Autoencoder, Conv, DenoisingAutoencoder, LinearAutoencoder
+from diabolo.data.choosing import open_data
+from diabolo.estimators import Estimator
+from diabolo.estimators.storage import all_estimators
+
+PRESETS = [cls for cls in all_estimators() if cls.__module__.startswith("diabolo.")]
+FLOOR = {"VAE": 0.45}
+
+
+@pytest.mark.parametrize("cls", PRESETS)
+def test_presets_beat_the_mean_and_an_untrained_network(cls: type[Estimator], digits: np.ndarray) -> None:
+    train, test = digits[:1400], digits[1400:]
+    model = cls(code_size=8, epochs=20, random_state=0).fit(train)
+    untrained = cls(code_size=8, epochs=1, learning_rate=1e-12, random_state=0)
+    if isinstance(untrained, LinearAutoencoder):
+        untrained.set_params(solver="gradient")
+    untrained.fit(train)
+    assert model.score(test) > FLOOR.get(cls.__name__, 0.6)
+    assert model.score(test) > untrained.score(test) + 0.3
+
+
+def test_the_default_beats_pca_of_the_same_size(digits: np.ndarray) -> None:
+    train, test = digits[:1400], digits[1400:]
+    pca = PCA(8).fit(train)
+    residual = test - pca.inverse_transform(pca.transform(test))
+    share = 1 - np.square(residual).sum() / np.square(test - train.mean(0)).sum()
+    assert Autoencoder(code_size=8, random_state=0).fit(train).score(test) > share + 0.05
+
+
+def test_the_exact_linear_autoencoder_is_pca(digits: np.ndarray) -> None:
+    model, pca = LinearAutoencoder(code_size=8).fit(digits), PCA(8).fit(digits)
+    codes, scores = model.transform(digits), pca.transform(digits)
+    signs = np.sign((codes * scores).sum(0))
+    assert np.allclose(codes * signs, scores, atol=2e-3)
+    assert np.allclose(model.reconstruct(digits), pca.inverse_transform(scores), atol=2e-3)
+
+
+def test_the_gradient_lands_on_the_same_subspace(digits: np.ndarray) -> None:
+    exact = LinearAutoencoder(code_size=4, validation=0.0).fit(digits)
+    trained = LinearAutoencoder(code_size=4, solver="gradient", validation=0.0, random_state=0).fit(digits)
+    bases = [np.linalg.qr(m.network_.decoder[0].weight.detach().numpy())[0] for m in (exact, trained)]
+    cosines = np.linalg.svd(bases[0].T @ bases[1])[1]
+    assert cosines.min() > 0.999
+    assert trained.score(digits) == pytest.approx(exact.score(digits), abs=1e-3)
+
+
+def test_the_exact_solver_fills_holes(table: np.ndarray) -> None:
+    holes = table.copy()
+    holes[np.random.default_rng(0).random(table.shape) < 0.1] = np.nan
+    filled = LinearAutoencoder(code_size=3).fit(holes).reconstruct(holes)
+    missing = np.isnan(holes)
+    lost = np.square(filled - table)[missing].mean() / np.square(table - np.nanmean(holes, 0))[missing].mean()
+    assert lost < 0.1
+
+
+def test_a_code_larger_than_the_data_keeps_dead_dimensions_at_zero() -> None:
+    data = np.random.default_rng(0).normal(size=(30, 3))
+    codes = LinearAutoencoder(code_size=5).fit(data).transform(data)
+    assert np.allclose(codes[:, 3:], 0)
+
+
+def test_denoising_beats_leaving_the_noise(digits: np.ndarray) -> None:
+    generator = np.random.default_rng(0)
+    clean = digits / 16
+    noisy = clean + 0.3 * generator.normal(size=clean.shape)
+    model = DenoisingAutoencoder(code_size=16, noise=0.3, epochs=40, random_state=0).fit(clean[:1400])
+    denoised = model.reconstruct(noisy[1400:])
+    assert np.square(denoised - clean[1400:]).mean() < 0.5 * np.square(noisy[1400:] - clean[1400:]).mean()
+
+
+def test_missing_values_are_ordinary(table: np.ndarray) -> None:
+    holes = table.copy()
+    holes[np.random.default_rng(1).random(table.shape) < 0.15] = np.nan
+    for cls in PRESETS:
+        model = cls(code_size=3, epochs=60, random_state=0).fit(holes)
+        assert np.isfinite(model.transform(holes)).all()
+        assert np.isfinite(model.reconstruct(holes)).all()
+        assert np.isfinite(model.score_samples(holes)).all()
+        assert model.score(holes) > 0.5
+        nothing = np.full((2, 6), np.nan)
+        assert np.isfinite(model.reconstruct(nothing)).all()
+
+
+def test_a_vae_bound_is_a_bound_that_training_tightens(digits: np.ndarray) -> None:
+    short, long = (VAE(code_size=8, epochs=e, random_state=0).fit(digits[:1400]) for e in (2, 40))
+    assert long.score_samples(digits[1400:]).mean() > short.score_samples(digits[1400:]).mean() + 5
+
+
+def test_draws_differ_only_when_asked_for(digits: np.ndarray) -> None:
+    model = VAE(code_size=4, epochs=3, random_state=0).fit(digits)
+    still = [trip.output for trip in model.round_trips(digits)]
+    assert all((a == b).all() for a, b in zip(still, [t.output for t in model.round_trips(digits)], strict=True))
+    drawn = [trip.output for trip in model.round_trips(digits[:10], n_draws=3, random_state=0)]
+    assert len(drawn) == 3
+    assert not (drawn[0] == drawn[1]).all()
+
+
+def test_pictures_by_convolution(pictures: np.ndarray) -> None:
+    model = Autoencoder(code_size=8, architecture=Conv(channels=(8, 16), hidden=64), epochs=8, random_state=0)
+    model.fit(pictures[:1400])
+    again = model.reconstruct(pictures[1400:])
+    assert again.dtype == np.uint8
+    assert again.shape == pictures[1400:].shape
+    assert model.score(pictures[1400:]) > 0.5
+
+
+def test_mnist_in_a_few_seconds(data_folder: Path) -> None:
+    source = open_data(str(data_folder / "mnist" / "train-images-idx3-ubyte.gz"))
+    train, test = source.read(0, 12_000), source.read(50_000, 52_000)
+    model = Autoencoder(code_size=32, architecture=MLP(hidden=(128,)), epochs=3, random_state=0).fit(train)
+    again = model.reconstruct(test)
+    assert np.square(again / 255.0 - test / 255.0).mean() < 0.012

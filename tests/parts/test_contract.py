@@ -1,0 +1,202 @@
+"""What every part keeps to, whoever wrote it: found by being a subclass, tested by its kind."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+
+import pytest
+import torch
+from torch import nn
+
+import diabolo.estimators  # noqa: F401 - loads every part
+from diabolo.core import (
+    Architecture,
+    Batch,
+    Bottleneck,
+    Corruption,
+    DivergedError,
+    Loss,
+    Network,
+    Objective,
+    Part,
+    Penalty,
+    Sum,
+    every,
+    find,
+)
+from diabolo.core.parts import as_part, from_plain, kinds, to_plain
+from diabolo.corruptions import Clean
+from diabolo.training import Optimizer, Schedule
+
+
+def of(kind: type[Part]) -> list[type[Part]]:
+    """The library's own concrete parts of a kind."""
+    return [part for part in every(kind) if part.__module__.startswith("diabolo.") and part is not Sum]
+
+
+ALL = [part for kind in kinds() for part in of(kind)]
+SHAPES = [(6,), (5, 4, 2), (9, 7, 1), (8, 3)]
+
+
+def network_for(bottleneck: Bottleneck, shape: tuple[int, ...] = (6,)) -> Network:
+    bottleneck.size = 3
+    return Network(shape, find(Architecture, "mlp")(hidden=(8,)), bottleneck, Clean())
+
+
+@pytest.mark.parametrize("part", ALL, ids=lambda part: part.__name__)
+def test_a_part_is_its_fields(part: type[Part]) -> None:
+    made = part()
+    assert repr(made.clone()) == repr(made)
+    assert made.clone() is not made
+    assert repr(copy.deepcopy(made)) == repr(made)
+    assert repr(from_plain(to_plain(made))) == repr(made)
+    assert made.check() is made
+    parameters = inspect.signature(part).parameters
+    assert set(made.get_params(deep=False)) == set(parameters)
+    assert made.set_params(**made.get_params(deep=False)) is made
+
+
+@pytest.mark.parametrize("part", ALL, ids=lambda part: part.__name__)
+def test_unknown_parameters_are_named(part: type[Part]) -> None:
+    with pytest.raises(ValueError, match="Invalid parameter 'no_such_thing'"):
+        part().set_params(no_such_thing=1)
+
+
+@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
+def test_a_part_is_found_by_its_name_in_any_case(kind: type[Part]) -> None:
+    for part in of(kind):
+        assert find(kind, part.__name__.upper()) is part
+    with pytest.raises(ValueError, match=f"No {kind.__name__.lower()} is called 'x'; there are"):
+        find(kind, "x")
+    with pytest.raises(TypeError, match="or its name"):
+        as_part(kind, 3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("part", of(Corruption), ids=lambda part: part.__name__)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_corruption_keeps_shape_and_input(part: type[Corruption], shape: tuple[int, ...]) -> None:
+    x = torch.rand(4, *shape)
+    before = x.clone()
+    view = part()(x)
+    assert view.values.shape == x.shape
+    assert torch.equal(x, before)
+    if view.hidden is not None:
+        assert view.values[view.hidden.expand_as(x)].abs().sum() == 0
+
+
+@pytest.mark.parametrize("part", of(Architecture), ids=lambda part: part.__name__)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_architecture_restores_the_shape(part: type[Architecture], shape: tuple[int, ...]) -> None:
+    try:
+        encoder, width = part().encoder(shape)
+    except ValueError as error:
+        assert "MLP takes any shape" in str(error)
+        assert len(shape) == 1
+        return
+    features = encoder(torch.rand(4, *shape))
+    assert features.shape == (4, width)
+    decoder = part().decoder(3, shape)
+    start = torch.rand(shape)
+    part().start(decoder, start)
+    assert decoder(torch.zeros(4, 3)).shape == (4, *shape)
+
+
+@pytest.mark.parametrize("part", of(Bottleneck), ids=lambda part: part.__name__)
+@pytest.mark.parametrize("positions", [(), (5,), (4, 3)])
+def test_a_bottleneck_works_on_the_last_axis_and_is_deterministic(
+    part: type[Bottleneck], positions: tuple[int, ...]
+) -> None:
+    bottleneck = part(size=3).build(8)
+    features = torch.randn(4, *positions, 8)
+    code = bottleneck(features)
+    assert isinstance(code, part.gives)
+    assert code.values.shape == (4, *positions, 3)
+    bottleneck.eval()
+    assert torch.equal(bottleneck(features).values, bottleneck(features).values)
+    assert code.sample().values.shape == code.values.shape
+
+
+@pytest.mark.parametrize("part", of(Loss), ids=lambda part: part.__name__)
+def test_a_loss_is_per_sample_and_its_mean_has_a_way_back(part: type[Loss]) -> None:
+    loss = part().build((6,))
+    trip = network_for(find(Bottleneck, "identity")())(torch.rand(5, 6))
+    assert loss(trip).shape == (5,)
+    inside = torch.rand(5, 6) * 0.9 + 0.05
+    assert torch.allclose(loss.mean(loss.unlink(inside)), inside, atol=1e-5)
+
+
+@pytest.mark.parametrize("part", of(Loss), ids=lambda part: part.__name__)
+def test_a_missing_cell_is_never_scored(part: type[Loss]) -> None:
+    loss = part().build((6,)).eval()
+    known = torch.rand(5, 6) < 0.6
+    network = network_for(find(Bottleneck, "identity")()).eval()
+    x = torch.rand(5, 6)
+    other = torch.where(known, x, 99.0)
+    assert torch.equal(loss(network(x, known)), loss(network(other, known)))
+    nothing = torch.zeros(5, 6, dtype=torch.bool)
+    assert torch.allclose(loss(network(x, nothing)), torch.zeros(5))
+
+
+@pytest.mark.parametrize("part", of(Penalty), ids=lambda part: part.__name__)
+def test_a_penalty_is_a_price_with_gradients(part: type[Penalty]) -> None:
+    bottleneck = next(b for b in of(Bottleneck) if issubclass(b.gives, part.needs))
+    network = network_for(bottleneck())
+    penalty = part().build(network)
+    price = penalty(network(torch.rand(5, 6)), network)
+    assert price.shape in ((), (5,))
+    gradients = torch.autograd.grad(price.mean(), list(network.encoder.parameters()), allow_unused=True)
+    assert any(gradient is not None and gradient.abs().sum() > 0 for gradient in gradients)
+
+
+@pytest.mark.parametrize("part", of(Schedule), ids=lambda part: part.__name__)
+def test_a_schedule_stays_between_nothing_and_all(part: type[Schedule]) -> None:
+    factors = [part().factor(step / 1000) for step in range(1, 1001)]
+    assert all(0 <= factor <= 1 for factor in factors)
+    assert max(factors) > 0.99
+
+
+@pytest.mark.parametrize("part", of(Optimizer), ids=lambda part: part.__name__)
+def test_an_optimizer_goes_downhill(part: type[Optimizer]) -> None:
+    torch.manual_seed(0)
+    network = network_for(find(Bottleneck, "identity")())
+    objective = Objective(find(Loss, "squared_error")()).build(network)
+    made = part().build(network.parameters(), 0.01)
+    x = torch.randn(64, 6)
+    losses = []
+    for _ in range(100):
+        made.zero_grad()
+        cost = objective(objective.travel(network, Batch(x)), network).total
+        cost.backward()
+        made.step()
+        losses.append(float(cost.detach()))
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_errors_can_be_caught_by_their_builtin_kinds() -> None:
+    assert issubclass(DivergedError, ArithmeticError)
+
+
+def test_a_part_of_ones_own_is_one_class() -> None:
+    from dataclasses import field  # noqa: F401 - users need nothing else
+
+    from diabolo import Autoencoder
+    from diabolo.core import Code, parameters
+
+    @parameters
+    class Spherical(Bottleneck):
+        """Codes on the unit sphere."""
+
+        size: int | None = None
+
+        def build(self, width: int) -> Spherical:
+            self.project = nn.Linear(width, self.size or 2)
+            return self
+
+        def forward(self, features: torch.Tensor) -> Code:
+            return Code(nn.functional.normalize(self.project(features), dim=-1))
+
+    model = Autoencoder(code_size=3, bottleneck="spherical", epochs=1, random_state=0)
+    codes = model.fit(torch.rand(50, 4).numpy()).transform(torch.rand(5, 4).numpy())
+    assert codes.shape == (5, 3)
+    assert torch.allclose(torch.tensor(codes).norm(dim=1), torch.ones(5), atol=1e-5)
