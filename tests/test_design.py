@@ -84,7 +84,9 @@ def test_gradients_are_asked_for_in_one_file() -> None:
     assert found == {"training/engine.py"}
 
 
-@pytest.mark.parametrize("word", ["print(", "import pickle", "joblib", "eval(", "exec(", "TODO", "FIXME", "torch.load("])
+@pytest.mark.parametrize(
+    "word", ["print(", "import pickle", "joblib", "eval(", "exec(", "TODO", "FIXME", "torch.load("]
+)
 def test_words_that_do_not_belong_here(word: str) -> None:
     pattern = re.compile(rf"(?<![\w.\"'`]){re.escape(word)}")
     found = []

@@ -91,6 +91,11 @@ def test_names_and_index_are_kept(tmp_path: Path, name: str) -> None:
     np.testing.assert_array_equal(source.read(0, 12), MATRIX)
 
 
+def test_a_column_called_index_is_not_lost(tmp_path: Path) -> None:
+    write({"index": np.array([7, 8])}, tmp_path / "t.csv", index=["x", "y"])
+    assert text_of(tmp_path / "t.csv") == "row,index\nx,7\ny,8\n"
+
+
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
 def test_frames_are_written_with_their_names_and_dtypes(tmp_path: Path, make: type) -> None:
     write(make({"age": [3, 4], "size": [0.5, 1.5]}), tmp_path / "t.parquet")

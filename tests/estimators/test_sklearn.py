@@ -29,14 +29,13 @@ PRESETS = [cls for cls in all_estimators() if cls.__module__.startswith("diabolo
 def checks() -> list[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = [
+        return [
             pytest.param(estimator, check, id=f"{cls.__name__}-{getattr(check, 'func', check).__name__}")
             for cls in PRESETS
             for estimator, check in estimator_checks_generator(cls(epochs=2, random_state=0))
             # this one only checks other array libraries, when an environment variable asks for them
             if getattr(check, "func", check).__name__ != "check_array_api_input"
         ]
-    return found
 
 
 @pytest.mark.parametrize(("estimator", "check"), checks())
@@ -108,7 +107,9 @@ def test_fit_leaves_the_given_parts_alone(table: np.ndarray) -> None:
     model = Autoencoder(bottleneck=bottleneck, penalty=KL(), code_size=2, epochs=1).fit(table)
     assert bottleneck.size is None
     assert not list(bottleneck.parameters())
-    assert all(not isinstance(value, Part) or value is getattr(model, name) for name, value in model.get_params(False).items())
+    assert all(
+        not isinstance(value, Part) or value is getattr(model, name) for name, value in model.get_params(False).items()
+    )
 
 
 def test_grid_search_over_nested_parameters(table: np.ndarray) -> None:
@@ -122,7 +123,9 @@ def test_pipelines(digits: np.ndarray) -> None:
     from sklearn.datasets import load_digits
 
     labels = load_digits().target
-    pipeline = make_pipeline(StandardScaler(), Autoencoder(code_size=8, epochs=10, random_state=0), LogisticRegression(max_iter=2000))
+    pipeline = make_pipeline(
+        StandardScaler(), Autoencoder(code_size=8, epochs=10, random_state=0), LogisticRegression(max_iter=2000)
+    )
     assert pipeline.fit(digits[:1200], labels[:1200]).score(digits[1200:], labels[1200:]) > 0.7
 
 

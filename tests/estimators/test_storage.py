@@ -36,7 +36,11 @@ def test_a_model_comes_back_as_it_was(cls: type[Estimator], table: np.ndarray, t
 
 def test_composed_models_and_pictures_come_back(pictures: np.ndarray, tmp_path: Path) -> None:
     model = Autoencoder(
-        architecture=Conv(channels=(4,)), bottleneck=Gaussian(3), penalty=KL(0.5) + KL(0.1), corruption=Masking(0.1), epochs=1
+        architecture=Conv(channels=(4,)),
+        bottleneck=Gaussian(3),
+        penalty=KL(0.5) + KL(0.1),
+        corruption=Masking(0.1),
+        epochs=1,
     ).fit(pictures[:100])
     model.save(tmp_path / "model.safetensors")
     again = load(tmp_path / "model.safetensors")
@@ -54,7 +58,9 @@ def test_frames_come_back_as_frames(tmp_path: Path) -> None:
     import pandas as pd
     import polars as pl
 
-    frame = pd.DataFrame({"age": [30, 40, 50] * 10, "height": [1.6, 1.7, 1.8] * 10}, index=[f"row{i}" for i in range(30)])
+    frame = pd.DataFrame(
+        {"age": [30, 40, 50] * 10, "height": [1.6, 1.7, 1.8] * 10}, index=[f"row{i}" for i in range(30)]
+    )
     model = Autoencoder(code_size=1, epochs=2).fit(frame)
     model.save(tmp_path / "model.safetensors")
     again = load(tmp_path / "model.safetensors").reconstruct(frame)

@@ -21,6 +21,7 @@ from diabolo.core import (
     Objective,
     Part,
     Penalty,
+    ShapeError,
     Sum,
     every,
     find,
@@ -88,12 +89,11 @@ def test_a_corruption_keeps_shape_and_input(part: type[Corruption], shape: tuple
 @pytest.mark.parametrize("part", of(Architecture), ids=lambda part: part.__name__)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_an_architecture_restores_the_shape(part: type[Architecture], shape: tuple[int, ...]) -> None:
-    try:
-        encoder, width = part().encoder(shape)
-    except ValueError as error:
-        assert "MLP takes any shape" in str(error)
-        assert len(shape) == 1
+    if part.__name__ == "Conv" and len(shape) == 1:
+        with pytest.raises(ShapeError, match="MLP takes any shape"):
+            part().encoder(shape)
         return
+    encoder, width = part().encoder(shape)
     features = encoder(torch.rand(4, *shape))
     assert features.shape == (4, width)
     decoder = part().decoder(3, shape)

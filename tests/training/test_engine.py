@@ -16,7 +16,18 @@ import numpy as np
 import pytest
 import torch
 
-from diabolo import KL, MLP, Autoencoder, Clean, Conv, Gaussian, GaussianLikelihood, Identity, ModelFileError, SquaredError
+from diabolo import (
+    KL,
+    MLP,
+    Autoencoder,
+    Clean,
+    Conv,
+    Gaussian,
+    GaussianLikelihood,
+    Identity,
+    ModelFileError,
+    SquaredError,
+)
 from diabolo.core import Batch, DivergedError, Network, Objective
 from diabolo.training import Checkpointer, HistoryFile, Resident, Streaming, Torch, Watcher, train
 from diabolo.training.checkpoint import Checkpoint
@@ -95,7 +106,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     whole = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True).stdout
     path = tmp_path / "run.checkpoint"
     for delay in (0.05, 0.15):
-        process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(path)], stdout=subprocess.PIPE)
+        process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(path)], stdout=subprocess.DEVNULL)
         limit = time.monotonic() + 60
         before = path.stat().st_mtime_ns if path.exists() else 0
         while (not path.exists() or path.stat().st_mtime_ns == before) and time.monotonic() < limit:
@@ -111,8 +122,6 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bits(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     path = str(tmp_path / "run.checkpoint")
     data = np.random.default_rng(0).normal(size=(100, 4))
-    lines = Checkpointer(path, "", seconds=0.0)
-    del lines
     model = Autoencoder(epochs=2, random_state=0)
     network, objective = parts()
     run(network, objective, watchers=[Checkpointer(path, "other", seconds=0.0)])
@@ -178,7 +187,12 @@ def test_training_stops_when_validation_does_not_improve_and_keeps_the_best() ->
     network, objective = parts()
     noise = torch.randn(40, 8)
     history = train(
-        network, objective, Resident(Batch(noise), 8, 0), epochs=200, validation=Resident(Batch(-noise), 64, 0), patience=3
+        network,
+        objective,
+        Resident(Batch(noise), 8, 0),
+        epochs=200,
+        validation=Resident(Batch(-noise), 64, 0),
+        patience=3,
     )
     assert history.stopped == "patience"
     assert len(history) < 200

@@ -48,8 +48,8 @@ class Conv(Architecture):
     kernel : int, default 3
         Side of the kernel, odd; 3 is the cheapest that sees neighbors.
     activation : str, default "silu"
-    normalization : {"none", "group"}, default "none"
-        Group normalization does not depend on the batch.
+    normalization : {"none", "group"}, default "group"
+        Group normalization does not depend on the batch, and short trainings get further with it.
     hidden : int, default 256
         Width of the one dense layer between the last map and the bottleneck.
 
@@ -72,7 +72,7 @@ class Conv(Architecture):
     channels: tuple[int, ...] | int = (32, 64)
     kernel: int = within(default=3, low=1)
     activation: str = choice(*ACTIVATIONS, default="silu")
-    normalization: str = choice("none", "group", default="none")
+    normalization: str = choice("none", "group", default="group")
     hidden: int = within(default=256, low=1)
 
     def check(self) -> Conv:

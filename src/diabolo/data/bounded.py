@@ -179,6 +179,8 @@ def open_file(path: str, place: str) -> BinaryIO:
     diabolo.core.errors.DataError: no/such.csv: No such file or directory. ...
     """
     if path == "-":
+        if sys.stdin is None:
+            raise DataError(f"{place}: it is closed. Give a file, or pipe the data in.")
         return spool(sys.stdin.buffer, place)
     try:
         file = open(path, "rb")  # noqa: SIM115, PTH123 - held by the source that reads it

@@ -84,21 +84,41 @@ def quick(text: str, dialect: Dialect) -> np.ndarray | None:
     """
     if not text.strip():
         return None
-    whole = not text.encode().translate(None, WHOLE_BYTES)
-    for dtype in [np.int64, np.float64] if whole else [np.float64]:
-        try:
-            return np.loadtxt(
-                io.StringIO(text, newline=""),
-                dtype=dtype,
-                comments=None,
-                delimiter=None if dialect.delimiter == " " else dialect.delimiter,
-                quotechar='"' if '"' in text else None,
-                usecols=None if dialect.label is None else dialect.features,
-                ndmin=2,
-            )
-        except (ValueError, OverflowError):
+    if not text.encode().translate(None, WHOLE_BYTES):
+        values = _load(text, dialect, np.int64)
+        if values is not None:
+            return values
+    values = _load(text, dialect, np.float64)
+    if values is None and '"' not in text and dialect.delimiter != " ":
+        values = _load(_spelled(text, dialect.delimiter), dialect, np.float64)
+    return values
+
+
+def _load(text: str, dialect: Dialect, dtype: type) -> np.ndarray | None:
+    try:
+        return np.loadtxt(
+            io.StringIO(text, newline=""),
+            dtype=dtype,
+            comments=None,
+            delimiter=None if dialect.delimiter == " " else dialect.delimiter,
+            quotechar='"' if '"' in text else None,
+            usecols=None if dialect.label is None else dialect.features,
+            ndmin=2,
+        )
+    except (ValueError, OverflowError):
+        return None
+
+
+def _spelled(text: str, delimiter: str) -> str:
+    """The text with nan written where cells are missing, which numpy's reader knows."""
+    text = "\n" + text.replace("\r\n", "\n").rstrip("\n") + "\n"
+    for marker in ("", "NA", "?", "N/A", "null", "NULL", "None"):
+        if delimiter + marker not in text and marker + delimiter not in text:
             continue
-    return None
+        for before, behind in ((delimiter,) * 2, (delimiter,) * 2, ("\n", delimiter), (delimiter, "\n")):
+            # Twice, as neighbors share the delimiter between them.
+            text = text.replace(before + marker + behind, f"{before}nan{behind}")
+    return text
 
 
 def number(cell: str) -> float:

@@ -162,6 +162,9 @@ class FrameSource(LabeledSource):
             self.names = tuple(own)
             self.dtypes = tuple(dtype.name for dtype in held)
         self.index = getattr(frame, "index", None)
+        # One dtype and no nulls: the frame makes the array itself, which is quicker than column by column.
+        alike = len(set(held)) == 1 and not any(nulls)
+        self._alike = alike and not any(isinstance(column, np.ndarray) for column in self._columns)
 
     def _column(self, series: Any) -> Any:
         """A column as it is, or as an array where it holds objects; None where it holds no numbers."""
@@ -176,6 +179,8 @@ class FrameSource(LabeledSource):
 
     def read(self, start: int, stop: int) -> np.ndarray:
         start, stop = stretch(start, stop, self.rows)
+        if self._alike:
+            return np.array(self.frame[start:stop].to_numpy(), dtype=self.dtype)
         values = np.empty((stop - start, len(self._columns)), self.dtype)
         for at, column in enumerate(self._columns):
             values[:, at] = column_values(column[start:stop])

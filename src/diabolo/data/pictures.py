@@ -60,6 +60,7 @@ class PictureSource(LabeledSource):
     MissingPackageError
         Without Pillow.
 
+    >>> import io
     >>> from PIL import Image
     >>> def load(at):
     ...     file = io.BytesIO()
@@ -125,14 +126,13 @@ class PictureSource(LabeledSource):
                     return use(picture)
         except DataError:
             raise
-        except (
-            *DAMAGED,
-            SyntaxError,
-            TypeError,
-            LookupError,
-            MemoryError,
-            Image.DecompressionBombError,
-        ) as error:
+        except Image.DecompressionBombError as error:
+            # Pillow's own limit, which lies above ours, speaks up while the header is read.
+            raise DataError(
+                f"{self._name(at)}: {str(error).split(', could')[0]}; up to {MOST_PIXELS:,} are decoded. Cut it "
+                "into smaller ones."
+            ) from error
+        except (*DAMAGED, SyntaxError, TypeError, LookupError, MemoryError) as error:
             why = "it is no png or jpeg" if isinstance(error, UnidentifiedImageError) else str(error)
             raise DataError(f"{self._name(at)}: damaged: {why}. Remove it or fetch it again.") from error
 
@@ -168,6 +168,7 @@ def open_pictures(files: Sequence[Path], root: Path, place: str, label: str | No
 def open_zip(file: BinaryIO, place: str, label: str | None = None) -> PictureSource:
     """Open the pictures of a zip file, which is kept open while the source lives.
 
+    >>> import io
     >>> file = io.BytesIO()
     >>> zipfile.ZipFile(file, "w").close()
     >>> open_zip(file, "empty.zip")

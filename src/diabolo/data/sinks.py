@@ -293,7 +293,8 @@ def as_columns(values: np.ndarray | Columns, names: tuple[str, ...] | None, inde
     >>> as_columns(np.array([[1, 2]]), ("a", "b"), None)
     {'a': array([1]), 'b': array([2])}
     """
-    first = {} if index is None else {"index": index}
+    taken = names if isinstance(values, np.ndarray) else tuple(values)
+    first = {} if index is None else {"row" if "index" in (taken or ()) else "index": index}
     if not isinstance(values, np.ndarray):
         return {**first, **values}
     flat = values.reshape(len(values), math.prod(values.shape[1:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -33,6 +34,14 @@ class Table(Modality):
     def reads(cls, source: Source) -> bool:
         """Whatever has names."""
         return source.names is not None
+
+    @classmethod
+    def fit(cls, source: Source, scaling: str) -> Modality:
+        """Remember also which library's frame came."""
+        table = super().fit(source, scaling)
+        frame = getattr(source, "frame", None)
+        table.facts["backend"] = None if frame is None else str(frame.implementation.value)
+        return table
 
     def refuse_other_shape(self, source: Source) -> None:
         """The same columns in the same order; names say which differ."""
@@ -68,13 +77,13 @@ class Table(Modality):
             given = nw.from_native(like, eager_only=True, pass_through=True)
             if not isinstance(given, nw.DataFrame):
                 return np.stack(list(self.columns(values).values()), axis=1)
-            made = nw.from_dict(self.columns(values), backend=given.implementation)
-            return (
-                nw.to_native(nw.maybe_set_index(made, index=nw.maybe_get_index(given)))
-                if nw.maybe_get_index(given) is not None
-                else nw.to_native(made)
-            )
+            made = nw.to_native(nw.from_dict(self.columns(values), backend=given.implementation))
+            index = nw.maybe_get_index(given)
+            if index is not None:
+                made.index = index
+            return made
         backend = self.facts.get("backend")
-        if backend is None:
-            return np.stack(list(self.columns(values).values()), axis=1)
-        return nw.to_native(nw.from_dict(self.columns(values), backend=backend))
+        columns = self.columns(values)
+        if backend is None or importlib.util.find_spec(backend) is None:
+            return np.stack(list(columns.values()), axis=1)
+        return nw.to_native(nw.from_dict(columns, backend=backend))

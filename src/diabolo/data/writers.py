@@ -97,7 +97,9 @@ class Writer:
         if not path.exists():
             return
         if not self.overwrite:
-            raise ExistingFileError(f"{self.place} is there already. Choose another name, or replace it by --force.")
+            raise ExistingFileError(
+                f"{self.place} is there already. Choose another name, or replace it: --force, overwrite=True."
+            )
         ours = path.is_dir() and all(held.suffix == ".png" and held.is_file() for held in path.iterdir())
         if not (ours if self._kind.folder else path.is_file()):
             what = "a folder of nothing but png files" if self._kind.folder else "a regular file"

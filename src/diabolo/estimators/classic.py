@@ -20,8 +20,8 @@ from ..training.checkpoint import Checkpoint
 from .base import Estimator
 from .planning import Plan
 
-FILLING_ROUNDS = 50
-SETTLED = 1e-4
+FILLING_ROUNDS = 500
+SETTLED = 1e-7
 
 
 @parameters

@@ -88,8 +88,9 @@ def train(
     Raises
     ------
     DivergedError
-        If a loss or a weight stopped being finite, or the error exploded, and three steps back with a tenth of the
-        learning rate each did not help. The network then holds the last good weights.
+        If a loss or a weight stopped being finite, or the error exploded, and going back three times, with a tenth,
+        then a hundredth, then a thousandth of the learning rate before, did not help. The network then holds the
+        last good weights.
     KeyboardInterrupt
         Passed on after the best weights are in place.
 
@@ -208,7 +209,6 @@ class Run:
             if self.max_seconds is not None and self.seconds > self.max_seconds:
                 self.history.stopped = "max_seconds"
                 break
-        self.working.give_buffers()
         row = self.row()
         if self.diverged(row):
             self.step_back()
@@ -376,7 +376,7 @@ class Run:
             raise DivergedError(self.epoch, batch, term, self.advice())
         self.load_snapshot(self.epoch_start)
         self.returns += 1
-        self.rate_scale *= SMALLER
+        self.rate_scale *= SMALLER**self.returns
         self.history.notes.append(
             f"epoch {self.epoch} diverged; it was repeated with learning rate {self.base_rate * self.rate_scale:.3g}."
         )

@@ -52,10 +52,11 @@ class Working:
         self.network = network
         self.copied = precision == "bfloat16"
         if self.copied:
-            self.original, self.network = network, copy.deepcopy(network)
-            for module in self.network.modules():
-                if isinstance(module, PRODUCTS):
-                    module.to(torch.bfloat16)
+            self.network = copy.deepcopy(network)
+            for own, copied in zip(network.modules(), self.network.modules(), strict=True):
+                if isinstance(copied, PRODUCTS):
+                    copied.to(torch.bfloat16)
+                copied._buffers.update(own._buffers)  # running statistics are gathered in one place
             self.copies = [weight for weight in self.network.parameters() if weight.requires_grad]
             self.gradients = [torch.zeros_like(weight) for weight in self.weights]
 
@@ -87,10 +88,3 @@ class Working:
         """Copy the float32 weights into the copy that computes."""
         if self.copied:
             torch._foreach_copy_(list[Tensor](self.copies), list[Tensor](self.weights))
-
-    @torch.no_grad()
-    def give_buffers(self) -> None:
-        """Copy running statistics back, which layers gather while they compute."""
-        if self.copied:
-            for own, copied in zip(self.original.buffers(), self.network.buffers(), strict=True):
-                own.copy_(copied)
