@@ -15,7 +15,8 @@ import numpy as np
 from ..core.errors import DataError
 from .bounded import damaged, size_of, unzip
 from .cells import NoSuchLabelError, check_dtype, check_size, listed, short
-from .memory import ArraySource, LabeledSource, SparseSource
+from .memory import ArraySource, SparseSource
+from .source import Source
 
 NPY_MAGIC = b"\x93NUMPY"
 #: The names under which an archive holds its samples, where it holds more than one array.
@@ -29,7 +30,7 @@ IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0
 NO_LABEL = "it has no columns with names; give the labels as a file of their own"
 
 
-def open_npy(file: BinaryIO, place: str, label: str | None = None) -> LabeledSource:
+def open_npy(file: BinaryIO, place: str, label: str | None = None) -> Source:
     """Open an array written by ``numpy.save``.
 
     Parameters
@@ -100,7 +101,7 @@ def _npy_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     return tuple(shape), bool(fortran), dtype
 
 
-def open_npz(file: BinaryIO, place: str, label: str | None = None) -> LabeledSource:
+def open_npz(file: BinaryIO, place: str, label: str | None = None) -> Source:
     """Open one array of an archive written by ``numpy.savez`` or ``scipy.sparse.save_npz``.
 
     Parameters
@@ -129,7 +130,7 @@ def open_npz(file: BinaryIO, place: str, label: str | None = None) -> LabeledSou
         if label is not None and label not in names:
             raise NoSuchLabelError(f"{place}: no array is called {label!r}. There are {listed(names)}.")
         if set(names) >= SPARSE:
-            source: LabeledSource = SparseSource(_sparse(archive, place), place)
+            source: Source = SparseSource(_sparse(archive, place), place)
         else:
             source = ArraySource(_member(archive, _samples(names, label, place), place), place)
         for name in [label] if label is not None else [name for name in LABELS if name in names]:
@@ -156,7 +157,7 @@ def _member(archive: zipfile.ZipFile, name: str, place: str) -> np.ndarray:
         return map_npy(file, f"{place}, {name}")
 
 
-def _add_labels(source: LabeledSource, labels: np.ndarray, place: str, *, asked: bool) -> None:
+def _add_labels(source: Source, labels: np.ndarray, place: str, *, asked: bool) -> None:
     if labels.shape in ((source.rows,), (source.rows, 1)) and labels.dtype.kind in "biufU":
         source.labels = np.array(labels.reshape(-1))
     elif asked:
@@ -185,7 +186,7 @@ def _sparse(archive: zipfile.ZipFile, place: str) -> Any:
     return matrix
 
 
-def open_idx(file: BinaryIO, place: str, label: str | None = None) -> LabeledSource:
+def open_idx(file: BinaryIO, place: str, label: str | None = None) -> Source:
     """Open an IDX file, the format of MNIST: a type, the sizes of the axes, the numbers.
 
     Parameters

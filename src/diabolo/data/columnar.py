@@ -21,7 +21,7 @@ from .cells import (
     short,
     stretch,
 )
-from .memory import LabeledSource
+from .source import Source
 
 #: Bytes of a batch once it is numbers; row groups that are larger are read in several.
 BATCH = 64 << 20
@@ -31,7 +31,7 @@ INDEX = re.compile(r"__index_level_\d+__")
 LIMITS = {"thrift_string_size_limit": 64 << 20, "thrift_container_size_limit": 1 << 22}
 
 
-class ParquetSource(LabeledSource):
+class ParquetSource(Source):
     """Rows of a Parquet file; the last batch is kept, nothing else.
 
     Parameters

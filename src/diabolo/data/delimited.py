@@ -20,7 +20,7 @@ from ..core.errors import DataError
 from .bounded import hold
 from .cells import NoSuchLabelError, check_names, listed, short, stretch
 from .dialect import DECIMAL_COMMA, WHOLE, Dialect, as_labels, is_boolean, is_number, number, quick, sniff
-from .memory import LabeledSource
+from .source import Source
 
 #: A block is parsed at once: large enough to be quick, small enough to be nothing.
 BLOCK = 1 << 20
@@ -40,7 +40,7 @@ class Block:
     size: int
 
 
-class DelimitedSource(LabeledSource):
+class DelimitedSource(Source):
     """Rows of a csv file, or of one like it; missing cells are read as NaN.
 
     Parameters

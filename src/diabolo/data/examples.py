@@ -6,11 +6,9 @@ import contextlib
 import difflib
 import gzip
 import hashlib
-import http.client
 import os
 import secrets
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +17,8 @@ import numpy as np
 from ..core.errors import DataError
 from .bounded import DAMAGED, damaged
 from .files import open_path
-from .memory import ArraySource, LabeledSource
+from .memory import ArraySource
+from .source import Source
 
 #: No file of these sets is larger: what goes on beyond it is not what was asked for.
 MOST_BYTES = 64 << 20
@@ -91,7 +90,7 @@ def names() -> list[str]:
     return sorted(["digits", *(name + part for name in REMOTES for part in PARTS)])
 
 
-def open_named(name: str) -> LabeledSource:
+def open_named(name: str) -> Source:
     """Open a data set by its name.
 
     Parameters
@@ -104,7 +103,7 @@ def open_named(name: str) -> LabeledSource:
 
     Returns
     -------
-    LabeledSource
+    Source
         Pictures of uint8, with their labels.
 
     Raises
@@ -137,7 +136,7 @@ def open_named(name: str) -> LabeledSource:
     return images
 
 
-def _digits() -> LabeledSource:
+def _digits() -> Source:
     from sklearn.datasets import load_digits
 
     held = load_digits()
@@ -172,6 +171,8 @@ def _find(remote: Remote, file: str) -> Path:
 
 def _download(remote: Remote, file: str, folder: Path) -> Path:
     """Fetch a file into the cache; it gets its name only when its digest agrees."""
+    import http.client  # the two are slow to import, and seldom needed
+
     why = []
     for mirror in remote.mirrors:
         url = f"{mirror}{file}.gz"
@@ -196,6 +197,8 @@ def _download(remote: Remote, file: str, folder: Path) -> Path:
 
 
 def _fetch(url: str) -> bytes:
+    import urllib.request
+
     end = time.monotonic() + DEADLINE
     blocks: list[bytes] = []
     with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:

@@ -18,10 +18,10 @@ from .cells import NoSuchLabelError
 from .columnar import ParquetSource
 from .delimited import DelimitedSource
 from .dialect import as_labels
-from .memory import LabeledSource
 from .pictures import SUFFIXES, is_picture, open_pictures, open_zip
+from .source import Source
 
-Opener = Callable[[BinaryIO, str, str | None], LabeledSource]
+Opener = Callable[[BinaryIO, str, str | None], Source]
 
 KINDS = (
     "csv, tsv and txt (also .gz), parquet, npy, npz, IDX (also .gz), a folder, pattern or zip file of png "
@@ -32,7 +32,7 @@ GZIP_MAGIC, ZIP_MAGIC, PARQUET_MAGIC = b"\x1f\x8b", b"PK\x03\x04", b"PAR1"
 PICTURE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff")
 
 
-def open_path(path: str | os.PathLike[str], *, label: str | None = None) -> LabeledSource:
+def open_path(path: str | os.PathLike[str], *, label: str | None = None) -> Source:
     """Open the data at a path.
 
     Parameters
@@ -46,7 +46,7 @@ def open_path(path: str | os.PathLike[str], *, label: str | None = None) -> Labe
 
     Returns
     -------
-    LabeledSource
+    Source
         Rows are read when they are asked for. ``labels`` holds the labels, ``paths`` the files of pictures,
         whose folders are the labels where none are given.
 
@@ -81,7 +81,7 @@ def open_path(path: str | os.PathLike[str], *, label: str | None = None) -> Labe
     return source
 
 
-def _open_pattern(pattern: str, place: str, label: str | None) -> LabeledSource:
+def _open_pattern(pattern: str, place: str, label: str | None) -> Source:
     found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - any root
     if not found:
         raise DataError(f"{place}: nothing is called like this. Give a pattern of pictures, such as 'faces/*.png'.")
@@ -129,7 +129,7 @@ def _opener(file: BinaryIO, name: str, place: str) -> Opener:
 
 
 def _open_picture(name: str) -> Opener:
-    def opener(file: BinaryIO, place: str, label: str | None) -> LabeledSource:
+    def opener(file: BinaryIO, place: str, label: str | None) -> Source:
         file.close()
         path = Path(name)
         return open_pictures([path], path.parent, place, label)
@@ -150,7 +150,7 @@ def _looks_like_text(file: BinaryIO) -> bool:
     return not any(byte < 32 and byte not in b"\t\r\n\f" for byte in head) and any(c in head for c in b"0123456789,;\t")
 
 
-def _with_labels(opener: Callable[[str | None], LabeledSource], label: str | None) -> LabeledSource:
+def _with_labels(opener: Callable[[str | None], Source], label: str | None) -> Source:
     """Open with a label inside the data, else with one from a file of its own."""
     try:
         return opener(label)

@@ -25,28 +25,7 @@ from .cells import (
 from .source import Source
 
 
-class LabeledSource(Source):
-    """A source that may know more than its numbers.
-
-    Attributes
-    ----------
-    labels : numpy.ndarray or None
-        One label a row, text or numbers. They color the report and are never trained on.
-    maximum : float or None
-        The greatest value a cell can hold, where the dtype alone does not tell: 16 for ``digits``.
-    paths : tuple of str, or None
-        The file each row was read from, where every row has a file of its own.
-    index : object or None
-        The rows' own names, to be written back: a pandas index.
-    """
-
-    labels: np.ndarray | None = None
-    maximum: float | None = None
-    paths: tuple[str, ...] | None = None
-    index: Any = None
-
-
-class ArraySource(LabeledSource):
+class ArraySource(Source):
     """Rows of one array of numbers or booleans; memory-mapped arrays stay on disk.
 
     Parameters
@@ -86,7 +65,7 @@ class ArraySource(LabeledSource):
         return block if shareable else block.copy()
 
 
-class SparseSource(LabeledSource):
+class SparseSource(Source):
     """Rows of a scipy sparse matrix; only the stretch that is read becomes dense.
 
     Parameters
@@ -117,7 +96,7 @@ class SparseSource(LabeledSource):
         return np.asarray(self.values[start:stop].toarray(), dtype=self.dtype)
 
 
-class FrameSource(LabeledSource):
+class FrameSource(Source):
     """Rows of a frame: pandas, polars or pyarrow, through narwhals. Nulls are read as NaN.
 
     Parameters
@@ -223,7 +202,7 @@ def column_values(column: Any) -> np.ndarray:
     return np.asarray(column.to_numpy())
 
 
-def in_memory(X: Any, place: str = "the data") -> LabeledSource:
+def in_memory(X: Any, place: str = "the data") -> Source:
     """Make a source of what lies in memory.
 
     Parameters
@@ -235,7 +214,7 @@ def in_memory(X: Any, place: str = "the data") -> LabeledSource:
 
     Returns
     -------
-    LabeledSource
+    Source
         It reads float32 as float32 and integers as integers.
 
     Raises
@@ -249,7 +228,7 @@ def in_memory(X: Any, place: str = "the data") -> LabeledSource:
     Traceback (most recent call last):
     diabolo.core.errors.DataError: the data: row 1 holds 1 cells, where the rows before it hold 2. ...
     """
-    if isinstance(X, LabeledSource):
+    if isinstance(X, Source):
         return X
     if isinstance(X, str | bytes | bytearray | os.PathLike):
         raise DataError(f"{place}: {short(X)} is no table; a path is opened by open_path.")
@@ -277,7 +256,7 @@ def _from_torch(tensor: Any) -> np.ndarray:
     return np.asarray(tensor.cpu().resolve_conj().resolve_neg().numpy())
 
 
-def _from_frame(X: Any, place: str) -> LabeledSource:
+def _from_frame(X: Any, place: str) -> Source:
     import narwhals as nw
 
     if type(X).__name__ == "LazyFrame":

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.errors import DataError, MissingPackageError
 from .bounded import DAMAGED, check_growth, damaged, hold
 from .cells import NoSuchLabelError, stretch
-from .memory import LabeledSource
+from .source import Source
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 #: Pixels of one picture; a header that claims more is refused before anything is decoded.
@@ -37,7 +37,7 @@ CHANNELS = {"L": (), "I;16": (), "RGB": (3,), "RGBA": (4,)}
 WORDS = {"L": "gray", "I;16": "16-bit gray", "RGB": "color", "RGBA": "color with transparency"}
 
 
-class PictureSource(LabeledSource):
+class PictureSource(Source):
     """One picture a row, decoded when it is read.
 
     Gray ones are read as ``(height, width)``, colored ones as ``(height, width, 3)``, of uint8; 16-bit gray

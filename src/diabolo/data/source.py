@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,14 @@ class Source(ABC):
         The columns' names, where they have some.
     dtypes : tuple of str, or None
         The columns' own dtypes (``"int64"``, ``"float32"``, ``"bool"``), where they have names.
+    labels : numpy.ndarray or None
+        One label a row, text or numbers. They color the report and are never trained on.
+    maximum : float or None
+        The greatest value a cell can hold, where the dtype alone does not tell: 16 for ``digits``.
+    paths : tuple of str, or None
+        The file each row was read from, where every row has a file of its own.
+    index : object or None
+        The rows' own names, to be written back: a pandas index.
     """
 
     place: str = "the data"
@@ -32,6 +41,10 @@ class Source(ABC):
     dtype: np.dtype
     names: tuple[str, ...] | None = None
     dtypes: tuple[str, ...] | None = None
+    labels: np.ndarray | None = None
+    maximum: float | None = None
+    paths: tuple[str, ...] | None = None
+    index: Any = None
 
     @abstractmethod
     def read(self, start: int, stop: int) -> np.ndarray:
