@@ -19,7 +19,7 @@ class Arrays(Modality):
     >>> from diabolo.data.memory import ArraySource
     >>> X = np.arange(12.0).reshape(4, 3)
     >>> modality = Arrays.fit(ArraySource(X), "standard")
-    >>> bool(np.allclose(modality.write(modality.read(ArraySource(X)).values), X))
+    >>> bool(np.allclose(modality.write(modality.read(ArraySource(X)).values), X, atol=1e-5))
     True
     """
 

@@ -275,11 +275,12 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def _open(self, X: Any, *, reset: bool) -> Source:
         """A source of the user's data, with scikit-learn's checks and bookkeeping for what lies in memory."""
-        if isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.ndim < 3) or hasattr(X, "tocsr"):
-            ragged_or_deep = isinstance(X, (list, tuple)) and len(np.shape(X[0]) if len(X) else ()) > 1
-            if not ragged_or_deep:
-                options = {"accept_sparse": "csr", "dtype": "numeric", "ensure_all_finite": "allow-nan"}
-                X = validate_data(self, X, reset=reset, **options)
+        if isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype.kind in "OSU"):
+            source = open_data(X)  # names the cell that is no number
+            X = source.read(0, source.rows)
+        if (isinstance(X, np.ndarray) and X.ndim < 3) or hasattr(X, "tocsr"):
+            options = {"accept_sparse": "csr", "dtype": "numeric", "ensure_all_finite": "allow-nan"}
+            X = validate_data(self, X, reset=reset, **options)
         elif hasattr(X, "columns") and not isinstance(X, Source):
             source = open_data(X)
             validate_data(self, X, reset=reset, skip_check_array=True)

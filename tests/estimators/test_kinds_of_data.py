@@ -1,0 +1,205 @@
+"""Whatever people have goes in, and comes back as what it was; whatever is bad is refused by name."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse
+import torch
+
+from diabolo import VAE, Autoencoder, DataError, LinearAutoencoder, ShapeError
+from diabolo.estimators import planning
+
+ROWS = np.random.default_rng(0).normal(size=(60, 3)) @ np.random.default_rng(1).normal(size=(3, 5))
+
+
+def fitted(X: Any, **options: Any) -> Autoencoder:
+    return Autoencoder(code_size=2, epochs=2, random_state=0, **options).fit(X)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        np.asarray,
+        lambda X: X.astype(np.float32),
+        lambda X: X.tolist(),
+        torch.tensor,
+        scipy.sparse.csr_matrix,
+        scipy.sparse.coo_array,
+        np.asfortranarray,
+        lambda X: X[::-1][::-1],
+    ],
+    ids=["numpy", "float32", "list", "torch", "csr", "coo", "fortran", "strided"],
+)
+def test_matrices_of_all_kinds_give_the_same_model(make: Any) -> None:
+    model = fitted(make(ROWS))
+    assert np.allclose(model.transform(ROWS), fitted(ROWS).transform(ROWS), atol=1e-4)
+    assert model.transform(make(ROWS)).shape == (60, 2)
+    assert np.asarray(model.reconstruct(make(ROWS))).shape == (60, 5)
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
+def test_frames_come_back_as_frames(frame: Any) -> None:
+    columns = {"age": np.arange(60) % 7, "height": ROWS[:, 0], "member": np.arange(60) % 2 == 0}
+    data = frame(columns)
+    model = fitted(data)
+    assert model.feature_names_in_.tolist() == ["age", "height", "member"]
+    for again in (model.reconstruct(data), model.inverse_transform(model.transform(data))):
+        assert isinstance(again, frame)
+        assert list(again.columns) == list(columns)
+        assert [str(dtype).lower() for dtype in again.dtypes] == [str(dtype).lower() for dtype in data.dtypes]
+    with pytest.raises(ValueError, match=r"feature names should match|columns differ"):
+        model.transform(frame({name: columns[name] for name in ("height", "age", "member")}))
+
+
+def test_nulls_are_missing_values() -> None:
+    data = pl.DataFrame({"a": [1.0, None, 3.0] * 10, "b": [2, 4, None] * 10})
+    again = fitted(data).reconstruct(data)
+    assert again.null_count().sum_horizontal().item() == 0
+    assert again.schema == {"a": pl.Float64, "b": pl.Int64}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 3), (3, 6, 5), (6, 5, 1)])
+def test_pictures_come_back_as_pictures(dtype: type, shape: tuple[int, ...]) -> None:
+    generator = np.random.default_rng(0)
+    data = (
+        generator.random((40, *shape))
+        if dtype in (np.float32, np.float64)
+        else generator.integers(0, 256, (40, *shape))
+    )
+    data = data.astype(dtype)
+    model = fitted(data, architecture="conv")
+    assert model.modality_.shape[-1] == (1 if len(shape) == 2 else min(shape[0], shape[-1]))
+    again = model.reconstruct(data)
+    assert again.dtype == dtype
+    assert again.shape == data.shape
+    assert again.min() >= 0
+    assert again.max() <= (1 if data.dtype.kind == "f" else data.max() if dtype == np.uint16 else 255)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "csv", "csv.gz", "tsv", "parquet"])
+def test_paths_give_the_same_model_as_what_they_hold(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"data.{suffix}"
+    frame = pd.DataFrame(ROWS, columns=list("abcde"))
+    if suffix == "npy":
+        np.save(path, ROWS)
+    elif suffix == "npz":
+        np.savez(path, X=ROWS)
+    elif suffix == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, index=False, sep="\t" if suffix == "tsv" else ",")
+    expected = fitted(ROWS if suffix.startswith("np") else frame)
+    model = fitted(str(path))
+    assert np.allclose(model.transform(path), expected.transform(expected_input(suffix, frame)), atol=1e-4)
+
+
+def expected_input(suffix: str, frame: pd.DataFrame) -> Any:
+    return frame.to_numpy() if suffix.startswith("np") else frame
+
+
+def test_idx_files(tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (30, 4, 3), dtype=np.uint8)
+    header = bytes([0, 0, 8, 3]) + b"".join(int(n).to_bytes(4, "big") for n in pictures.shape)
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(header + pictures.tobytes()))
+    assert np.array_equal(fitted(path).transform(pictures), fitted(pictures).transform(pictures))
+
+
+@pytest.mark.parametrize("suffix", ["npy", "csv", "parquet"])
+def test_files_larger_than_memory_are_streamed(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    data = generator.normal(size=(3000, 3)) @ generator.normal(size=(3, 5))
+    path = tmp_path / f"data.{suffix}"
+    if suffix == "npy":
+        np.save(path, data)
+    else:
+        frame = pd.DataFrame(data, columns=list("abcde"))
+        frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path, row_group_size=700)
+    monkeypatch.setattr(planning, "total_memory", lambda: 1000)
+    monkeypatch.setattr(planning, "BLOCK_ROWS", 256)
+    model = Autoencoder(code_size=3, epochs=20, random_state=0)
+    plan = model.plan(path)
+    assert not plan.resident
+    assert plan.validation_rows > 0
+    assert plan.rows + plan.validation_rows == 3000
+    assert model.fit(path).score(path) > 0.9
+    again = Autoencoder(code_size=3, epochs=20, random_state=0).fit(path)
+    assert np.array_equal(again.transform(path), model.transform(path))
+    exact = LinearAutoencoder(code_size=3).fit(path)
+    assert exact.score(path) > 0.999
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (np.zeros((0, 3)), r"0 sample|no rows|empty"),
+        (np.array([[1.0, np.inf]]), "infinity|inf"),
+        ([["a", "b"], ["c", "d"]], r"row 0.*column 0"),
+        (np.array([1.0, 2.0]), "Reshape your data"),
+        (pd.DataFrame({"age": [1, 2], "name": ["x", "y"]}), "name"),
+        (pl.DataFrame({"age": [1, 2], "born": ["x", "y"]}), "born"),
+        (pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]), "a"),
+        (np.array([[1 + 2j]]), "Complex data not supported"),
+        ([[1.0, 2.0], [3.0]], "inhomogeneous|row 1|length"),
+        ("no such file.csv", "no such file.csv"),
+        (np.full((3, 4, 4), np.inf), "inf"),
+    ],
+    ids=[
+        "empty",
+        "infinite",
+        "text",
+        "vector",
+        "pandas-text",
+        "polars-text",
+        "twice",
+        "complex",
+        "ragged",
+        "no-file",
+        "inf-3d",
+    ],
+)
+def test_bad_data_is_refused_by_name(bad: Any, message: str) -> None:
+    with pytest.raises((ValueError, TypeError, FileNotFoundError), match=message):
+        fitted(bad)
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_a_model_refuses_what_it_was_not_fitted_on() -> None:
+    model = fitted(pd.DataFrame(ROWS, columns=list("abcde")))
+    for wrong in (ROWS[:, :4], pd.DataFrame(ROWS[:, :4], columns=list("abcd")), np.zeros((2, 5, 5))):
+        with pytest.raises(ValueError, match=r"5 features|feature names|columns differ"):
+            model.transform(wrong)
+    with pytest.raises(DataError):
+        model.transform("nothing here.csv")
+    assert issubclass(ShapeError, DataError)
+
+
+@pytest.mark.parametrize("kind", ["constant", "huge", "tiny", "one wild value", "whole numbers", "all missing column"])
+@pytest.mark.parametrize("cls", [Autoencoder, LinearAutoencoder, VAE])
+def test_awkward_numbers_never_give_nan(kind: str, cls: Any) -> None:
+    data = ROWS.copy()
+    if kind == "constant":
+        data[:, 1] = 7.0
+    elif kind == "huge":
+        data[:, 1] *= 1e30
+    elif kind == "tiny":
+        data[:, 1] *= 1e-30
+    elif kind == "one wild value":
+        data[3, 1] = 1e12
+    elif kind == "whole numbers":
+        data = (100 * data).astype(np.int64)
+    else:
+        data[:, 1] = np.nan
+    model = cls(code_size=2, epochs=3, random_state=0, scaling="standard").fit(data)
+    for given in (model.transform(data), model.reconstruct(data), model.score_samples(data)):
+        assert np.isfinite(given).all()
+    if kind == "constant":
+        assert np.allclose(model.reconstruct(data)[:, 1], 7.0, atol=0.2)
