@@ -94,16 +94,22 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Timing:
-    """The samples of one entry, and how many cores other processes kept busy meanwhile."""
+    """The samples of one entry, as multiples of the floor too, and how busy other processes were meanwhile."""
 
     name: str
     samples: tuple[float, ...]
-    others: float | None
+    multiples: tuple[float, ...]
+    others: float | None  # cores
 
     @property
     def median(self) -> float:
         """Median seconds."""
         return statistics.median(self.samples)
+
+    @property
+    def multiple(self) -> float:
+        """Median multiple of the floor."""
+        return statistics.median(self.multiples)
 
     @property
     def cells(self) -> tuple[str, str, str]:
@@ -130,24 +136,52 @@ def others_busy() -> float:
     return machine_wide - sum(os.times()[:4])
 
 
-def interleave(entries: Sequence[Entry], rounds: int) -> list[Timing]:
-    """Times A B C A B C ..., so that a slow minute of the machine falls on all alike."""
-    samples: dict[str, list[float]] = {entry.name: [] for entry in entries}
-    walls = dict.fromkeys(samples, 0.0)
-    others = dict.fromkeys(samples, 0.0)
+class Turns:
+    """What the turns of one entry add up to."""
+
+    def __init__(self) -> None:
+        self.samples: list[float] = []
+        self.multiples: list[float] = []
+        self.wall = self.others = 0.0
+
+    def take(self, measure: Callable[[], list[float]]) -> list[float]:
+        """One turn."""
+        start, before = time.perf_counter(), others_busy()
+        samples = measure()
+        self.others += others_busy() - before
+        self.wall += time.perf_counter() - start
+        self.samples += samples
+        return samples
+
+    def timing(self, name: str) -> Timing:
+        """The outcome; the kernel counts in ticks, so a short turn can see slightly less than nothing."""
+        share = self.others / self.wall
+        others = None if math.isnan(share) else max(share, 0.0)
+        return Timing(name, tuple(self.samples), tuple(self.multiples), others)
+
+
+def interleave(entries: Sequence[Entry], rounds: int, floor: Entry | None = None) -> list[Timing]:
+    """Times A B C A B C ..., so that a slow minute of the machine falls on all alike.
+
+    With a `floor`, times F A F B F C F ..., and divides every sample by the mean of the floors right before and
+    right after it: a machine changes its pace within a round. The floor then comes first in the outcome.
+    """
+    turns = {entry.name: Turns() for entry in ([floor] if floor else []) + list(entries)}
+
+    def floor_samples() -> list[float]:
+        return turns[floor.name].take(floor.measure) if floor else []
+
+    around = floor_samples()
     for number in range(rounds):
         for name, measure in entries:
             print(f"round {number + 1} of {rounds}: {name}", file=sys.stderr)
-            start, before = time.perf_counter(), others_busy()
-            samples[name] += measure()
-            others[name] += others_busy() - before
-            walls[name] += time.perf_counter() - start
-    timings = []
-    for name, seconds in samples.items():
-        share = others[name] / walls[name]
-        # The kernel counts in ticks, so a short entry can come out slightly below zero.
-        timings.append(Timing(name, tuple(seconds), None if math.isnan(share) else max(share, 0.0)))
-    return timings
+            samples = turns[name].take(measure)
+            after = floor_samples()
+            if floor:
+                pace = statistics.mean(around + after)
+                turns[name].multiples += [sample / pace for sample in samples]
+            around = after
+    return [each.timing(name) for name, each in turns.items()]
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -116,42 +116,31 @@ class Plan:
 
 def label(candidate: Candidate) -> str:
     """Name and version."""
-    return (
-        f"{candidate.name} {candidate.version()}".strip() if isinstance(candidate, Peer) else candidate.name
-    )
+    return f"{candidate.name} {candidate.version()}".strip() if isinstance(candidate, Peer) else candidate.name
 
 
 def ratio(numerator: float, denominator: float | None) -> str:
-    """A ratio of medians, or a dash where there is nothing to compare with."""
+    """A ratio, or a dash where there is nothing to compare with."""
     return "-" if denominator is None else f"{numerator / denominator:.2f}"
 
 
 def time_epochs(X: np.ndarray, candidates: Sequence[Candidate], plan: Plan) -> list[Timing]:
     """Seconds per epoch: the floors, ours, and every installed peer."""
-    floor_products = {
-        FLOOR: floors.training_products(torch.from_numpy(X)),
-        FLOOR_BFLOAT16: floors.training_products(torch.from_numpy(X).bfloat16()),
-    }
-    entries = [
-        Entry(name, partial(floors.seconds, products, plan.epochs))
-        for name, products in floor_products.items()
-    ]
-    entries += [
-        Entry(label(candidate), partial(candidate.epoch_seconds, X, plan.epochs)) for candidate in candidates
-    ]
-    timings = interleave(entries, plan.rounds)
-    medians = {timing.name: timing.median for timing in timings}
-    smallest_floor = min(timings[0].samples)
+    data = torch.from_numpy(X)
+    floor = Entry(FLOOR, partial(floors.seconds, floors.training_products(data), 1))
+    products = floors.training_products(data.bfloat16())
+    entries = [Entry(FLOOR_BFLOAT16, partial(floors.seconds, products, plan.epochs))]
+    entries += [Entry(label(candidate), partial(candidate.epoch_seconds, X, plan.epochs)) for candidate in candidates]
+    timings = interleave(entries, plan.rounds, floor)
+    multiples = {timing.name: timing.multiple for timing in timings[1:]} | {FLOOR: 1.0}
     print_table(
         f"One epoch of {len(X):,} rows, {'-'.join(map(str, SIZES))}, batches of {BATCH_SIZE}",
-        (*TIMING_HEADER, "x float32 floor", "smallest of both", "x diabolo float32", "x diabolo bfloat16"),
+        (*TIMING_HEADER, "x float32 floor", "x diabolo float32", "x diabolo bfloat16"),
         [
             (
                 timing.name,
                 *timing.cells,
-                ratio(timing.median, medians[FLOOR]),
-                ratio(min(timing.samples), smallest_floor),
-                *(ratio(timing.median, medians.get(other)) for other in (OURS, OURS_BFLOAT16)),
+                *(ratio(multiples[timing.name], multiples.get(other)) for other in (FLOOR, OURS, OURS_BFLOAT16)),
             )
             for timing in timings
         ],
@@ -159,9 +148,7 @@ def time_epochs(X: np.ndarray, candidates: Sequence[Candidate], plan: Plan) -> l
     return timings
 
 
-def time_result(
-    X: np.ndarray, X_test: np.ndarray, candidates: Sequence[Candidate], plan: Plan
-) -> list[dict[str, Any]]:
+def time_result(X: np.ndarray, X_test: np.ndarray, candidates: Sequence[Candidate], plan: Plan) -> list[dict[str, Any]]:
     """Seconds until the test error of the classic loop's 20 epochs: ours, loops, the fastest library."""
     libraries = [candidate for candidate in candidates if isinstance(candidate, Peer) and candidate.library]
     able = [library for library in libraries if library.sigmoid]
@@ -219,9 +206,7 @@ def time_imports(rounds: int) -> list[Timing]:
 
     for command in commands.values():
         measure(command)  # compiles the bytecode and fills the file cache
-    timings = interleave(
-        [Entry(name, partial(measure, command)) for name, command in commands.items()], rounds
-    )
+    timings = interleave([Entry(name, partial(measure, command)) for name, command in commands.items()], rounds)
     medians = {timing.name: timing.median for timing in timings}
     print_table(
         "Starting",
@@ -235,31 +220,24 @@ def time_scoring(X: np.ndarray, plan: Plan) -> list[Timing]:
     """Seconds to score a matrix that is in memory, against its forward products."""
     model = ours(1, "float32", "adam").fit(X[:8_192])
     products = floors.scoring_products(torch.from_numpy(X))
-    score = f"{OURS}: score_samples"
-    timings = interleave(
-        [
-            Entry(FLOOR, partial(floors.seconds, products, 3)),
-            Entry(score, partial(floors.seconds, partial(model.score_samples, X), 3)),
-        ],
-        plan.rounds,
-    )
-    floor = next(timing.median for timing in timings if timing.name == FLOOR)
+    floor = Entry(FLOOR, partial(floors.seconds, products, 3))
+    score = Entry(f"{OURS}: score_samples", partial(floors.seconds, partial(model.score_samples, X), 3))
+    products_alone, scoring = interleave([score], plan.rounds, floor)
     print_table(
         f"Scoring {len(X):,} rows in memory",
         (*TIMING_HEADER, "x float32 floor"),
-        [(timing.name, *timing.cells, ratio(timing.median, floor)) for timing in timings],
+        [
+            (products_alone.name, *products_alone.cells, "1.00"),
+            (scoring.name, *scoring.cells, ratio(scoring.multiple, 1.0)),
+        ],
     )
-    return timings
+    return [products_alone, scoring]
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--small", action="store_true", help="fewer rows, one round, an easier result: under a minute"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--small", action="store_true", help="fewer rows, one round, an easier result: under a minute")
     parser.add_argument("--rounds", type=int, help="how often each entry takes its turn (5; with --small 1)")
     parser.add_argument(
         "--only", nargs="+", metavar="NAME", help="only entries with one of these in their name; floors stay"
@@ -276,9 +254,7 @@ def main() -> None:
     if options.small:
         plan = Plan(rows=8_192, epochs=1, rounds=rounds, result_rounds=1, target=0.04)
     else:
-        plan = Plan(
-            TRAINING_ROWS, epochs=2, rounds=rounds, result_rounds=max(1, rounds // 2), target=CLASSIC_RESULT
-        )
+        plan = Plan(TRAINING_ROWS, epochs=2, rounds=rounds, result_rounds=max(1, rounds // 2), target=CLASSIC_RESULT)
     wanted = [name.lower() for name in options.only or [""]]
     epoch_candidates: list[Candidate] = [
         Ours(OURS, "float32", "adam"),
@@ -304,9 +280,7 @@ def main() -> None:
         print(f"Not installed: {', '.join(missing)}")
     if "epoch" in options.section:
         for candidate in chosen(epoch_candidates):
-            candidate.epoch_seconds(
-                X[: 4 * BATCH_SIZE], 1
-            )  # whatever cannot run fails here, not after minutes
+            candidate.epoch_seconds(X[: 4 * BATCH_SIZE], 1)  # whatever cannot run fails here, not after minutes
         results["epoch"] = [asdict(timing) for timing in time_epochs(X, chosen(epoch_candidates), plan)]
     if "result" in options.section:
         results["result"] = time_result(X, X_test, chosen(result_candidates), plan)

@@ -36,9 +36,9 @@ class Commands(Failing):
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog=(
-        "Exit codes: 0 all well, 1 a fault in diabolo, 2 wrong usage, 3 bad input data, 4 a missing, damaged, changed or "
-        "too new model file, 5 a check failed, 6 no disk or memory left, 7 training diverged, 130 or 143 interrupted "
-        "after saving."
+        "Exit codes: 0 all well, 1 a fault in diabolo, 2 wrong usage, 3 bad input data, 4 a missing, damaged, changed "
+        "or too new model file, 5 a check failed, 6 no disk or memory left, 7 training diverged, 130 or 143 "
+        "interrupted after saving."
     ),
 )
 @click.version_option(__version__, prog_name="diabolo")

@@ -20,6 +20,7 @@ from ..core.errors import DataError, DivergedError, MissingPackageError, ModelFi
 from .output import say, styled
 
 SHOW_TRACE = "diabolo.traceback"
+WORDS = "diabolo.words"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EFBIG, errno.EIO)
 #: How torch says that there is no memory left, on the processor and on a GPU.
 NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
@@ -93,11 +94,11 @@ def words_of(error: BaseException, code: Code) -> str:
     """What to say about an error.
 
     >>> words_of(KeyError("x"), Code.BUG)
-    "KeyError: 'x'. This is a fault in diabolo, not yours: run it again with --traceback to see where, and report it."
+    "KeyError: 'x'. This is a fault in diabolo, not yours: --traceback shows where, for a report."
     """
     if code == Code.BUG:
         what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no words'}".rstrip(".")
-        return f"{what}. This is a fault in diabolo, not yours: run it again with --traceback to see where, and report it."
+        return f"{what}. This is a fault in diabolo, not yours: --traceback shows where, for a report."
     if isinstance(error, OSError) and error.strerror and not isinstance(error, (DataError, ModelFileError)):
         place = f"{error.filename}: " if error.filename else ""
         advice = " Make room, or write elsewhere with -o." if code == Code.SPACE else " Write elsewhere with -o."
@@ -110,6 +111,11 @@ def words_of(error: BaseException, code: Code) -> str:
 
 class Failing(click.Group):
     """A group of commands whose errors become exit codes, and whose commands are imported when they are called."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Remember the words of the command line, to say them again."""
+        ctx.meta[WORDS] = list(args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; say what went wrong in one paragraph."""
@@ -128,7 +134,7 @@ class Failing(click.Group):
         except KeyboardInterrupt:
             say("Interrupted.")
             ctx.exit(Code.INTERRUPTED)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it becomes an exit code and a line
             if ctx.meta[SHOW_TRACE]:
                 traceback.print_exc(file=sys.stderr)
             code = code_of(error)
@@ -149,11 +155,15 @@ def terminable() -> Iterator[None]:
 
 @contextmanager
 def handling(handlers: dict[signal.Signals, Any]) -> Iterator[None]:
-    """Answer signals in a way of one's own for a while; a no-op outside of the main thread."""
+    """Answer signals in a way of one's own for a while; a no-op outside of the main thread.
+
+    What is ignored stays so: shells start jobs in the background with Ctrl-C ignored, as ``nohup`` does.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    heard = {number: handler for number, handler in handlers.items() if signal.getsignal(number) != signal.SIG_IGN}
+    before = {number: signal.signal(number, handler) for number, handler in heard.items()}
     try:
         yield
     finally:
@@ -180,3 +190,14 @@ def as_usage(*kinds: type[Exception]) -> Iterator[None]:
         yield
     except kinds as error:
         raise click.UsageError(str(error)) from error
+
+
+def unreadable_model(path: str, error: OSError) -> ModelFileError:
+    """Say that a model file is not there or cannot be read: it counts as a bad one.
+
+    >>> print(unreadable_model("m", FileNotFoundError(2, "No such file")))
+    m: there is no such model file. Make one: diabolo fit DATA -o m
+    """
+    if isinstance(error, FileNotFoundError):
+        return ModelFileError(f"{path}: there is no such model file. Make one: diabolo fit DATA -o {path}")
+    return ModelFileError(f"{path}: {error.strerror or error}. Give a model file that can be read.")

@@ -91,7 +91,7 @@ class FieldCommand(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Group the flags: the command's own, those of every preset, those of each."""
         fields = all_fields()
-        own = [param for param in self.get_params(ctx) if param.name not in fields]
+        own = [param for param in self.get_params(ctx) if param.name not in fields and isinstance(param, click.Option)]
         records = [param.get_help_record(ctx) for param in own]
         with formatter.section("Options"):
             formatter.write_dl([record for record in records if record is not None])
@@ -123,7 +123,7 @@ def option_of(field: Field) -> click.Option:
 
 def help_of(field: Field) -> tuple[str, str]:
     """A field's line in the help: the flag, and what the docstring says."""
-    text = field.text
+    text = field.text.replace("None:", "none:")
     if field.part is not None:
         known = ", ".join(parts(field.part))
         text = f"{text.rstrip('.')}. Here: {known}." if known not in text else text
@@ -131,7 +131,9 @@ def help_of(field: Field) -> tuple[str, str]:
         text = f"{text.rstrip('.')}. One of {', '.join(map(str, field.options))}."
     if field.kinds == ("bool",):
         return f"{field.flag} / --no-{field.flag[2:]}", f"{text}  [default: {'yes' if field.default else 'no'}]"
-    default = "none" if field.default is None else field.default
+    default = (
+        "none" if field.default is None else f"{field.default:g}" if isinstance(field.default, float) else field.default
+    )
     return f"{field.flag} {metavar_of(field)}", f"{text}  [default: {default}]"
 
 
@@ -173,7 +175,7 @@ def refusal(preset: Preset, said: str, name: str) -> str:
     others = [other.name for other in presets().values() if name in other.fields]
     has = f" ({', '.join(others)} {'has' if len(others) == 1 else 'have'} it)" if others else ""
     own = ", ".join(field.flag for field in preset.own.values())
-    common = ", ".join(field.flag for field in common_fields().values())
+    common = ", ".join(field.flag for name, field in common_fields().items() if name not in preset.own)
     return f"{preset.name} has no {said}{has}. It has {own or 'no flags of its own'}, and as every preset {common}."
 
 

@@ -10,6 +10,7 @@ import click
 
 from ..core.errors import ModelFileError
 from ..core.files import read_description
+from .errors import unreadable_model
 from .fields import presets
 from .flags import json_flag, model_argument, traceback_flag
 from .output import counted, emit, size, table, times
@@ -20,15 +21,16 @@ from .output import counted, emit, size, table, times
 @json_flag
 @traceback_flag
 def info(model: str, as_json: bool) -> None:
-    """Say what MODEL is: its parameters, the data it was made for, how training went.
+    """Say what MODEL is and how it was trained.
 
-    Only the header is read; `diabolo verify` checks every byte. A missing file counts as a bad model file (exit code 4).
+    Its parameters, the data it was made for, the last row of its history, versions and digest. Only the header is read;
+    `diabolo verify` checks every byte. A missing file counts as a bad model file (exit code 4).
     """
     try:
         description = read_description(model)
         facts = facts_of(description) | {"file": model, "bytes": Path(model).stat().st_size, "sha256": digest_of(model)}
     except OSError as error:
-        raise ModelFileError(f"{model}: {error.strerror or error}. Give a model file that can be read.") from error
+        raise unreadable_model(model, error) from error
     except (KeyError, TypeError, AttributeError) as error:
         raise ModelFileError(f"{model}: its description is not one of a model ({error}).") from error
     if as_json:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
+import glob
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.errors import ModelFileError
+from ..core.errors import DataError
 from ..data.choosing import open_data
 from ..data.examples import names
 from ..data.files import read_labels
@@ -15,7 +18,7 @@ from ..data.scaling import stretches
 from ..data.source import Source
 from ..estimators.planning import choose_device
 from ..estimators.storage import load
-from .errors import as_usage
+from .errors import as_usage, unreadable_model
 
 if TYPE_CHECKING:
     from ..estimators import Estimator
@@ -28,14 +31,7 @@ def open_model(path: str, device: str = "auto") -> Estimator:
     try:
         return load(path, device=chosen)
     except OSError as error:
-        raise missing_model(path, error) from error
-
-
-def missing_model(path: str, error: OSError) -> ModelFileError:
-    """Say that a model file cannot be read."""
-    if isinstance(error, FileNotFoundError):
-        return ModelFileError(f"{path}: there is no such model file. Make one: diabolo fit DATA -o {path}")
-    return ModelFileError(f"{path}: {error.strerror or error}. Give a model file that can be read.")
+        raise unreadable_model(path, error) from error
 
 
 def open_source(data: str, label: str | None = None) -> Any:
@@ -44,10 +40,26 @@ def open_source(data: str, label: str | None = None) -> Any:
     >>> open_source("digits").rows
     1797
     """
+    if Path(data).name == data and not Path(data).suffix and data != "-" and not Path(data).exists():
+        refuse_unknown(data)
     source: Any = open_data(data, label=label)
     if label is not None and data in names():  # these have labels of their own, and no columns
         source.labels = read_labels(label, source.rows)
     return source
+
+
+def refuse_unknown(word: str) -> None:
+    """Refuse a word that is neither a file nor an example set, and say which sets there are.
+
+    >>> refuse_unknown("digitz")
+    Traceback (most recent call last):
+    diabolo.core.errors.DataError: digitz: there is no such file, and no such data set; ... Did you mean digits?
+    """
+    if word in names() or glob.has_magic(word):
+        return
+    close = difflib.get_close_matches(word, names(), 1)
+    meant = f" Did you mean {close[0]}?" if close else ""
+    raise DataError(f"{word}: there is no such file, and no such data set; there are {', '.join(names())}.{meant}")
 
 
 class Rows(Source):

@@ -39,7 +39,7 @@ def read_settings(preset: Preset, settings: Sequence[str]) -> dict[str, Any]:
 
 
 def read_value(word: str) -> Any:
-    """A Python literal, ``true``, ``false`` or ``none``-less word.
+    """A Python literal, ``true`` or ``false``; anything else is a word.
 
     >>> read_value("0.5"), read_value("512,128"), read_value("relu"), read_value("None"), read_value("false")
     (0.5, (512, 128), 'relu', None, False)
@@ -88,7 +88,9 @@ def build_part(expression: str, kind: type[Part]) -> Part:
     """
     made = _evaluate(ast.parse(expression.strip(), mode="eval").body, kind)
     if not isinstance(made, kind):
-        raise ValueError(f"{expression!r} is no {kind.__name__.lower()}; write one as {kind.__name__}Name(field=value).")
+        raise ValueError(
+            f"{expression!r} is no {kind.__name__.lower()}; write one as {kind.__name__}Name(field=value)."
+        )
     return made
 
 

@@ -65,7 +65,7 @@ def size(count: float) -> str:
     """Bytes for people.
 
     >>> size(999), size(1_234_567)
-    ('999 bytes', '1.2 MB')
+    ('999 bytes', '1.23 MB')
     """
     if count < 1000:
         return f"{count:.0f} bytes"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -42,8 +43,8 @@ def report(
 ) -> None:
     """Write one page that shows how well MODEL does on DATA.
 
-    Compared with PCA of the same size; with learning curves, reconstructions, errors, and the codes drawn and colored by
-    label where there is one. The page needs no network.
+    Compared with PCA of the same size; with learning curves, reconstructions, errors, and the codes drawn and colored
+    by label where there is one. The page needs no network.
     """
     page, numbers = check_pages(output, force)
     from .inputs import open_model, open_source
@@ -66,10 +67,11 @@ def report(
 
     page.parent.mkdir(parents=True, exist_ok=True)
     made = write_report(fitted, source, page, labels=getattr(source, "labels", None), json_path=numbers)
-    say(str(made["headline"]))
+    headline = made["headline"]
+    say(str(headline["sentence"] if isinstance(headline, Mapping) else headline))
     say(f"{page}, {size(page.stat().st_size)}; the same numbers in {numbers}")
     if as_json:
-        emit("report", told | {"report": made})
+        emit("report", told | {"headline": headline})
 
 
 def check_pages(output: str, force: bool) -> tuple[Path, Path]:

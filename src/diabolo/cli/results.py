@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..data.source import Source
-from ..data.writers import Writer
+from ..data.writers import Writer, kind_of
 from .errors import as_usage
 from .inputs import Rows, open_model, open_source, windows
 from .output import counted, emit, say, size, table, times
@@ -96,12 +96,8 @@ def write_blocks(
 
 def check_output(output: str, force: bool) -> None:
     """Refuse a place that cannot be written to, before anything is read."""
-    if output == "-" or not Path(output).parent.exists():
-        if output != "-":
-            from ..data.writers import kind_of
-
-            with as_usage(DataError):
-                kind_of(Path(output), output)
-        return
     with as_usage(DataError):
-        Writer(output, overwrite=force)
+        if output == "-" or Path(output).parent.exists():
+            Writer(output, overwrite=force)
+        else:  # the folder is made when there is something to write
+            kind_of(Path(output), output)

@@ -12,9 +12,10 @@ from torch.nn import functional
 from ..core.kinds import Loss, Shape
 from ..core.parts import choice, parameters
 from ..core.roundtrip import RoundTrip
-from .pointwise import LINKS, linked, unlinked
+from .pointwise import LINKS, linked, squared_error, unlinked
 
 SMALLEST_VARIANCE = 1e-8
+LOG_TWO_PI = math.log(2 * math.pi)
 
 
 @parameters
@@ -56,31 +57,36 @@ class GaussianLikelihood(Loss):
 
     def forward(self, trip: RoundTrip) -> Tensor:
         """``RoundTrip -> (batch,)``."""
-        squares = (self.mean(trip.output) - trip.target).square()
-        if trip.known is not None:
-            squares = squares * trip.known
-        variance = (
-            self._gather(squares.detach(), trip.known)
-            if self.training
-            else self.get_buffer("squares") / self.get_buffer("counts")
-        )
-        variance = variance.clamp_min(SMALLEST_VARIANCE).float()
-        logs = variance.log() + math.log(2 * math.pi)
-        if self.variance == "shared":
-            return (squares.flatten(1).sum(1) / variance + trip.known_cells() * logs) / 2
-        return trip.over_cells(squares / variance + logs) / 2
+        return self._shared(trip) if self.variance == "shared" else self._by_cell(trip)
 
-    def _gather(self, squares: Tensor, known: Tensor | None) -> Tensor:
-        """Add a batch's squares to the sums and give its own mean square."""
-        if self.variance == "cell":
-            total = squares.sum(0).double()
-            count = torch.full_like(total, len(squares)) if known is None else known.sum(0).double()
+    def _shared(self, trip: RoundTrip) -> Tensor:
+        lost = squared_error(trip, self.link)
+        cells = trip.known_cells()
+        if self.training:
+            count = cells.sum() if isinstance(cells, Tensor) else lost.new_tensor(cells * len(lost))
+            variance = self._gather(lost.detach().sum(), count)
         else:
-            total = squares.sum().double()
-            count = total.new_tensor(squares.numel()) if known is None else known.sum().double()
+            variance = self._remembered()
+        variance = variance.clamp_min(SMALLEST_VARIANCE).float()
+        return (lost / variance + cells * (variance.log() + LOG_TWO_PI)) / 2
+
+    def _by_cell(self, trip: RoundTrip) -> Tensor:
+        squares = (self.mean(trip.output) - trip.target).square()
+        known = torch.ones_like(squares) if trip.known is None else trip.known
+        squares = squares * known
+        variance = self._gather(squares.detach().sum(0), known.sum(0)) if self.training else self._remembered()
+        variance = variance.clamp_min(SMALLEST_VARIANCE).float()
+        return trip.over_cells(squares / variance + variance.log() + LOG_TWO_PI) / 2
+
+    def _gather(self, total: Tensor, count: Tensor) -> Tensor:
+        """Add a batch's squares to the sums and give its own mean square."""
         self.get_buffer("squares").add_(total)
         self.get_buffer("counts").add_(count)
-        return total / count.clamp_min(1.0)
+        return total / count.clamp_min(1)
+
+    def _remembered(self) -> Tensor:
+        """The mean square of everything since the last restart."""
+        return self.get_buffer("squares") / self.get_buffer("counts")
 
     def restart(self) -> None:
         """Forget the sums; the first trip afterwards begins anew."""

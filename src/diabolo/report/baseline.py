@@ -109,7 +109,7 @@ def held_out_rows(model: Estimator, source: Source) -> np.ndarray:
     if "validation_loss" not in history.columns or source.rows < FEWEST_ROWS_TO_SPLIT:
         return np.empty(0, dtype=np.int64)
     split = resident_batches if source.bytes <= total_memory() // RESIDENT_SHARE else streaming_batches
-    numbers, how_many = cast(Modality, RowNumbers()), int(round(model.validation * source.rows))
+    numbers, how_many = cast(Modality, RowNumbers()), round(model.validation * source.rows)
     held_out = split(numbers, source, how_many, model.batch_size, model.seed_, torch.device("cpu"))[1]
     if held_out is None:
         return np.empty(0, dtype=np.int64)
@@ -179,7 +179,9 @@ def reconstruct_by_pca(fitted: np.ndarray, judged: np.ndarray, components: int) 
     if components == 0 or not (fitted != fitted[0]).any():
         return np.broadcast_to(mean, judged.shape)
     small = min(fitted.shape) <= 1000
-    solver = "full" if small and fitted.size <= 2_000_000 else "covariance_eigh" if fitted.shape[1] <= 2000 else "randomized"
+    solver = (
+        "full" if small and fitted.size <= 2_000_000 else "covariance_eigh" if fitted.shape[1] <= 2000 else "randomized"
+    )
     pca = PCA(components, svd_solver=solver, random_state=0).fit(fitted)
     back: np.ndarray = pca.inverse_transform(pca.transform(judged))
     return back
@@ -224,6 +226,8 @@ def headline(result: Duel) -> str:
     where = "" if result.split.unseen else ", on rows it was trained on"
     if result.outcome == "won":
         return f"The autoencoder beat PCA of the same size: {share(result.less)} less error{where}."
+    if result.outcome == "lost" and result.pca <= LOSSLESS * result.autoencoder:
+        return f"The autoencoder lost to PCA of the same size, which made no error{where}."
     if result.outcome == "lost":
         return f"The autoencoder lost to PCA of the same size, which made {share(result.less)} less error{where}."
     return f"The autoencoder is level with PCA of the same size{where}."
@@ -243,9 +247,10 @@ def explanation(result: Duel, unit: str) -> str:
         "held out": f"Judged on {count(judged, 'row')} that were held out of the training (they only chose the epoch); "
         f"PCA was fitted on {count(fitted, 'row')} that the autoencoder was trained on.",
         "other": "These are not the data of the training, so one half at random fitted PCA "
-        f"({count(fitted, 'row')}) and the other half judged both ({count(judged, 'row')}).",
-        "few": f"These are not the data of the training; the {count(judged, 'row')} are too few to be split, so PCA was "
-        "fitted on the rows it is judged on, which favors it.",
+        f"({count(fitted, 'row')}) and the other half judged both ({count(judged, 'row')}); PCA thus knows this very "
+        "kind of rows, the autoencoder those of its training.",
+        "few": f"These are not the data of the training; the {count(judged, 'row')} are too few to be split, "
+        "so PCA was fitted on the rows it is judged on, which favors it.",
         "seen": f"Both were fitted to the {count(judged, 'row')} that judge them, so neither number says how new rows "
         "would fare.",
     }[result.split.kind]

@@ -66,12 +66,15 @@ class Maps:
         The first two principal components; for a code of one number, that number and the row's error.
     pca_shares : tuple of float
         Which share of the codes' variance each holds.
+    one_unit : bool
+        Whether the code is a single number.
     """
 
     rows: np.ndarray
     tsne: np.ndarray | None
     pca: np.ndarray
     pca_shares: tuple[float, float]
+    one_unit: bool
 
 
 def describe_codes(measures: Measures) -> CodeStatistics:
@@ -113,9 +116,9 @@ def draw_maps(kept: Kept, error: np.ndarray, seed: int) -> Maps:
         chosen = np.sort(np.random.default_rng(seed).choice(n, MOST_POINTS, replace=False))
     rows, codes = kept.rows[chosen], kept.codes[chosen].astype(np.float64)
     if codes.shape[1] == 1:
-        return Maps(rows, None, np.stack([codes[:, 0], np.nan_to_num(error[rows])], axis=1), (1.0, 0.0))
+        return Maps(rows, None, np.stack([codes[:, 0], np.nan_to_num(error[rows])], axis=1), (1.0, 0.0), True)
     scores, shares = principal_plane(codes)
-    return Maps(rows, neighbor_plane(codes, scores, seed), scores, shares)
+    return Maps(rows, neighbor_plane(codes, scores, seed), scores, shares, False)
 
 
 def principal_plane(codes: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:

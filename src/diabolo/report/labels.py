@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -70,13 +71,17 @@ def number_labels(values: np.ndarray) -> Labels:
     missing = ~np.isfinite(values)
     known = np.unique(values[~missing])
     whole = bool((known == np.round(known)).all())
-    texts = np.array([f"{value:.0f}" if whole else short(float(value), 4) for value in np.where(missing, 0, values)], dtype=object)
+    texts = np.array(
+        [f"{value:.0f}" if whole else short(float(value), 4) for value in np.where(missing, 0, values)], dtype=object
+    )
     if len(known) <= COLORS or (whole and len(known) <= MANY):
         return class_labels(texts, missing, [f"{value:.0f}" if whole else short(float(value), 4) for value in known])
     edges = np.unique(np.quantile(values[~missing], np.linspace(0, 1, SHADES + 1)))
     groups = np.where(missing, -1, np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2))
-    names = [f"{short(float(low))} to {short(float(high))}" for low, high in zip(edges, edges[1:], strict=False)]
-    return Labels("scale", [clipped("–" if gone else text) for text, gone in zip(texts, missing, strict=True)], groups, names)
+    names = [f"{short(low)} to {short(high)}" for low, high in pairwise(edges.tolist())]
+    return Labels(
+        "scale", [clipped("–" if gone else text) for text, gone in zip(texts, missing, strict=True)], groups, names
+    )
 
 
 def class_labels(texts: np.ndarray, missing: np.ndarray, order: list[str] | None = None) -> Labels:
@@ -86,7 +91,7 @@ def class_labels(texts: np.ndarray, missing: np.ndarray, order: list[str] | None
     [0, 1, 2, 0]
     """
     found, counts = np.unique(texts[~missing].astype(str), return_counts=True)
-    names = [name for name in dict.fromkeys(order or found.tolist())]
+    names = list(dict.fromkeys(order or found.tolist()))
     if len(names) > COLORS:
         frequency = dict(zip(found.tolist(), counts.tolist(), strict=True))
         often = set(sorted(names, key=lambda name: (-frequency.get(name, 0), names.index(name)))[: COLORS - 1])

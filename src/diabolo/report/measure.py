@@ -100,6 +100,30 @@ class Measures:
         """Mean squared error per known cell."""
         return float(self.summed.sum() / self.known_cells) if self.known_cells else float("nan")
 
+    def all_rows(self) -> dict[str, float]:
+        """The averages over all rows."""
+        return {
+            "rows": self.rows,
+            "r2": self.r2,
+            "squared_error": self.squared_error,
+            "summed_squared_error": float(self.summed.mean()),
+            "nats": float(self.nats.mean()),
+        }
+
+    def some_rows(self, rows: np.ndarray, mean: np.ndarray) -> dict[str, float]:
+        """The same averages over rows among those kept; ``mean`` is the training data's."""
+        kept, places = self.kept, self.kept.at(rows)
+        away = kept.target[places].astype(np.float64) - mean.reshape(-1)
+        away = away if kept.known is None else away * kept.known[places]
+        lost, there = float(self.summed[rows].sum()), float(np.square(away).sum())
+        return {
+            "rows": len(rows),
+            "r2": 1 - lost / there if there else float(lost == 0),
+            "squared_error": lost / max(1, int(self.known[rows].sum())),
+            "summed_squared_error": float(self.summed[rows].mean()),
+            "nats": float(self.nats[rows].mean()),
+        }
+
     def typical(self, how_many: int = SHOWN) -> list[Sample]:
         """Rows whose error is nearest to the median, among those kept."""
         kept = self.kept

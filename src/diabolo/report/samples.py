@@ -11,6 +11,7 @@ from ..data.modality import Modality
 from .labels import Labels
 from .measure import SHOWN, Measures, Sample
 from .pictures import contact_sheet, data_uri, diverging, png, shrink, visible
+from .sheet import names_of
 from .words import clipped, number, short
 
 MOST_COLUMNS, HOVER_COLUMNS = 12, 4
@@ -119,30 +120,58 @@ def user_units(modality: Modality, values: np.ndarray) -> np.ndarray:
     return np.asarray(back, dtype=np.float64).reshape(-1)
 
 
-def lines(shown: list[Sample], modality: Modality, labels: Labels, columns: np.ndarray) -> list[Line]:
+def lines(
+    shown: list[Sample], modality: Modality, labels: Labels, columns: np.ndarray, deviations: np.ndarray
+) -> list[Line]:
     """Samples of tables as lines; a difference of half a unit of scale or more is marked, by its size."""
-    made = []
+    made, step = [], MARKED / 5 if modality.scaling.unit else MARKED
+    places = [column_decimals(shown, modality, at, float(deviations[at])) for at in columns.tolist()]
     for sample in shown:
         observed, expected = user_units(modality, sample.target), user_units(modality, sample.expected)
         distance = np.abs(sample.expected - sample.target).reshape(-1)
-        known = np.ones(distance.size, dtype=bool) if sample.known is None else sample.known.reshape(-1)
         cells = []
-        for at in columns.tolist():
-            mark = int(min(4, distance[at] // (MARKED if not modality.scaling.unit else MARKED / 5))) if known[at] else 0
-            cells.append(Cell(value(observed[at]) if known[at] else "missing", value(expected[at]), mark))
+        for at, (before, after) in zip(columns.tolist(), places, strict=True):
+            known = is_known(sample, at)
+            mark = int(min(4, distance[at] // step)) if known else 0
+            went_in = value(observed[at], before) if known else "missing"
+            cells.append(Cell(went_in, value(expected[at], after), mark))
         made.append(Line(f"{sample.row:,}", labels.text(sample.row), number(sample.error), cells))
     return made
 
 
-def value(of: float) -> str:
-    """A cell of a table: whole numbers whole, others with four digits.
+def column_decimals(shown: list[Sample], modality: Modality, at: int, deviation: float) -> tuple[int, int]:
+    """Decimals of what went in and of what came back: none and one at most for a column of whole numbers."""
+    observed = np.array([user_units(modality, sample.target)[at] for sample in shown if is_known(sample, at)])
+    digits = decimals(deviation)
+    whole = (np.abs(observed - np.round(observed)) <= 1e-5 * np.maximum(1, np.abs(observed))).all()
+    return (0, min(digits, 1)) if whole else (digits, digits)
 
-    >>> value(1234.0), value(0.123456)
-    ('1,234', '0.1235')
+
+def is_known(sample: Sample, at: int) -> bool:
+    """Whether a cell of a sample is known."""
+    return sample.known is None or bool(sample.known.reshape(-1)[at])
+
+
+def decimals(deviation: float) -> int:
+    """Decimals that show a thirtieth of a column's deviation.
+
+    >>> decimals(2000.0), decimals(2.0), decimals(0.02)
+    (0, 2, 4)
     """
-    if np.isfinite(of) and of == round(of) and abs(of) < 1e15:
-        return f"{of:,.0f}".replace("-", "−")
-    return short(float(of), 4)
+    return int(np.clip(np.ceil(-np.log10(deviation / 30)), 0, 12)) if deviation > 0 else 3
+
+
+def value(of: float, digits: int = 3) -> str:
+    """A cell of a table, with so many decimals.
+
+    >>> value(1234.0, 0), value(-0.0001), value(0.123456)
+    ('1,234', '0', '0.123')
+    """
+    of = float(of)
+    if not np.isfinite(of) or abs(of) >= 1e9 or (of and abs(of) < 1e-6):
+        return short(of, 4)
+    text = f"{of:,.{digits}f}"
+    return text.replace("-", "−") if text.strip("-0.,") else "0"
 
 
 @dataclass(frozen=True)
@@ -175,12 +204,12 @@ def thumbnails(measures: Measures, rows: np.ndarray, modality: Modality) -> Thum
 def hover_texts(measures: Measures, rows: np.ndarray, modality: Modality) -> list[str]:
     """The first columns of the mapped rows."""
     kept = measures.kept
-    names = [clipped(name, 24) for name in modality.column_names()[:HOVER_COLUMNS]]
+    names = [clipped(name, 24) for name in names_of(modality)[:HOVER_COLUMNS]]
     texts = []
     for place in kept.at(rows).tolist():
         cells = user_units(modality, kept.target[place].reshape(modality.shape))
         known = [True] * len(names) if kept.known is None else kept.known[place].tolist()
-        pairs = (f"{name} {value(cells[at]) if known[at] else 'missing'}" for at, name in enumerate(names))
+        pairs = (f"{name} {short(cells[at], 4) if known[at] else 'missing'}" for at, name in enumerate(names))
         texts.append("\n".join(pairs))
     return texts
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from ..data.modality import Modality
 from ..data.scaling import Statistics, stretches
 from ..data.source import Source
 from ..estimators.base import Estimator
 from ..estimators.storage import versions
-from .words import clipped
+from .words import clipped, column_names
 
 MOST_COLUMNS = 50
 
@@ -89,6 +90,11 @@ def file_name(place: str) -> str:
     return clipped(PurePath(place.replace("\\", "/")).name or place)
 
 
+def names_of(modality: Modality) -> list[str]:
+    """A name for each cell of a sample."""
+    return column_names(modality.facts.get("names"), modality.facts["user_shape"])
+
+
 def describe_data(model: Estimator, source: Source, statistics: Statistics) -> Sheet:
     """Fill the data sheet."""
     modality = model.modality_
@@ -97,7 +103,7 @@ def describe_data(model: Estimator, source: Source, statistics: Statistics) -> S
         for name in ("count", "mean", "deviation", "smallest", "largest")
     }
     pictures = modality.name == "images"
-    names = [clipped(name) for name in modality.column_names()[:MOST_COLUMNS]] if not pictures else []
+    names = [clipped(name) for name in names_of(modality)[:MOST_COLUMNS]] if not pictures else []
     dtypes = source.dtypes or (str(source.dtype),) * flat["mean"].size
     known = flat["count"] > 0
     columns = []

@@ -22,7 +22,7 @@ def element(tag: str, *children: object, **attributes: object) -> Markup:
     """
     pairs = [f' {name.rstrip("_").replace("_", "-")}="{_value(value)}"' for name, value in attributes.items()]
     inside = "".join(escape(child) for child in children)
-    return Markup(f"<{tag}{''.join(pairs)}>{inside}</{tag}>")  # noqa: S704 - every piece is escaped above
+    return Markup(f"<{tag}{''.join(pairs)}>{inside}</{tag}>")
 
 
 def _value(value: object) -> str:
@@ -133,11 +133,15 @@ class Plot:
         parts = []
         for value, text in self._marks():
             y = self.down(value)
-            parts.append(element("path", d=f"M{coordinate(self.left)} {coordinate(y)}H{coordinate(right)}", class_="rule"))
+            parts.append(
+                element("path", d=f"M{coordinate(self.left)} {coordinate(y)}H{coordinate(right)}", class_="rule")
+            )
             parts.append(element("text", text, x=self.left - 7, y=y + 3.8, class_="tick end"))
         for value in ticks(*self.x) if x_ticks is None else x_ticks:
             parts.append(element("text", short(value), x=self.across(value), y=floor + 16.0, class_="tick middle"))
-        parts.append(element("path", d=f"M{coordinate(self.left)} {coordinate(floor)}H{coordinate(right)}", class_="axis"))
+        parts.append(
+            element("path", d=f"M{coordinate(self.left)} {coordinate(floor)}H{coordinate(right)}", class_="axis")
+        )
         middle = (self.left + right) / 2
         parts.append(element("text", x_label, x=middle, y=self.height - 6.0, class_="label middle"))
         turn = f"rotate(-90) translate({coordinate(-(self.top + floor) / 2)} 13)"
@@ -150,6 +154,8 @@ class Plot:
         low, high = self.y
         steps = [m * 10.0**p for p in range(math.floor(low), math.ceil(high) + 1) for m in (1, 2, 5)]
         inside = [step for step in steps if low <= math.log10(step) <= high]
+        if len(inside) < 3:
+            inside = [step for step in ticks(10**low, 10**high) if step > 0]
         powers = [step for step in inside if abs(math.log10(step) % 1) < 1e-9]
         return [(step, short(step)) for step in (powers if len(powers) > 3 else inside)]
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
+from itertools import product
+
+from markupsafe import Markup
 
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LONGEST = 60
@@ -54,6 +58,19 @@ def share(value: float | None) -> str:
     return f"{percent:.0f} %"
 
 
+def column_names(names: Sequence[str] | None, shape: Sequence[int]) -> list[str]:
+    """A name for each cell of a sample: the user's own, else its place.
+
+    >>> column_names(None, (2,)), column_names(None, (1, 2))
+    (['column 0', 'column 1'], ['cell (0, 0)', 'cell (0, 1)'])
+    """
+    if names:
+        return list(names)
+    if len(shape) == 1:
+        return [f"column {place}" for place in range(shape[0])]
+    return [f"cell {place}" for place in product(*map(range, shape))]
+
+
 def ordinal(place: int) -> str:
     """A place in an order.
 
@@ -84,6 +101,16 @@ def listed(names: Sequence[str], most: int = 6) -> str:
     if len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def breakable(name: object, longest: int = LONGEST) -> Markup:
+    """A name that may be broken after its joints, not inside its words.
+
+    >>> breakable("house_<b>")
+    Markup('house_<wbr>&lt;b&gt;')
+    """
+    words = re.split(r"(?<=[_.\-/:])", clipped(name, longest))
+    return Markup("<wbr>").join(words)
 
 
 def clipped(text: object, longest: int = LONGEST) -> str:

@@ -59,7 +59,7 @@ class Progress(Watcher):
             unit="step",
             file=self.stream,
             disable=not self.stream.isatty(),
-            bar_format="{percentage:3.0f}% |{bar}| {postfix} {elapsed}<{remaining}",
+            bar_format="{percentage:3.0f}% |{bar}| {desc} {elapsed}<{remaining}",
             dynamic_ncols=True,
         )
 
@@ -70,7 +70,7 @@ class Progress(Watcher):
     def on_epoch(self, run: Run, row: dict[str, Any]) -> None:
         """Say the losses."""
         validation = "" if row.get("validation_loss") is None else f", validation {row['validation_loss']:.4g}"
-        self.bar.set_postfix_str(f"epoch {row['epoch'] + 1}/{run.epochs}: loss {row['loss']:.4g}{validation}")
+        self.bar.set_description_str(f"epoch {row['epoch'] + 1}/{run.epochs}: loss {row['loss']:.4g}{validation}")
 
     def on_end(self, run: Run) -> None:
         """Leave the last state on the screen."""

@@ -1,0 +1,218 @@
+"""``diabolo fit``: data to a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .fields import Preset
+from .flags import (
+    FieldCommand,
+    PresetType,
+    dry_run_flag,
+    force_flag,
+    json_flag,
+    label_flag,
+    read_flags,
+    traceback_flag,
+)
+from .making import make_estimator, read_settings
+from .output import counted, emit, say, size, table, times
+
+if TYPE_CHECKING:
+    from ..core.parts import Part
+    from ..estimators import Estimator, Plan
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a fit writes: the model, its history line by line, and a checkpoint while it runs.
+
+    >>> Files.beside("out/m.safetensors").last_good.name
+    'm.last-good.safetensors'
+    """
+
+    model: Path
+    history: Path
+    checkpoint: Path
+    last_good: Path
+
+    @classmethod
+    def beside(cls, output: str) -> Files:
+        """The files for a model of this name."""
+        model = Path(output)
+        if model.is_dir() or not model.name:
+            raise click.UsageError(f"{output} is a folder; name the model's file: {model / 'model.safetensors'}")
+        last_good = model.with_name(f"{model.stem}.last-good{model.suffix}")
+        return cls(model, Path(f"{output}.history.jsonl"), Path(f"{output}.checkpoint"), last_good)
+
+    def check(self, *, force: bool, resume: bool) -> None:
+        """Refuse to replace what nobody said may be replaced."""
+        if force or (resume and self.checkpoint.exists()):
+            return
+        if self.model.exists() and resume:
+            raise click.UsageError(
+                f"{self.model} is there already, and no checkpoint to go on from: its training is over. "
+                "Choose another name, or replace it by --force."
+            )
+        if self.checkpoint.exists():
+            raise click.UsageError(
+                f"{self.checkpoint} of an unfinished run is there. Go on with it by --resume, or begin anew by --force."
+            )
+        if self.model.exists():
+            raise click.UsageError(f"{self.model} is there already. Choose another name, or replace it by --force.")
+
+
+@click.command(cls=FieldCommand)
+@click.argument("data", type=click.Path(), default="digits")
+@click.option("-o", "--output", metavar="MODEL", type=click.Path(), help="The model's file. Needed, unless --dry-run.")
+@click.option(
+    "-p",
+    "--preset",
+    type=PresetType(),
+    default="Autoencoder",
+    metavar="NAME",
+    help='What to fit, in any case, with or without "Autoencoder"; the presets and their flags are below.  '
+    "[default: Autoencoder]",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Any parameter, also of a part: architecture__hidden=512,128. As often as needed.",
+)
+@label_flag
+@click.option(
+    "--resume", is_flag=True, help="Go on where an interrupted run of the same command stopped, to the same bits."
+)
+@dry_run_flag
+@force_flag
+@json_flag
+@traceback_flag
+def fit(
+    data: str,
+    output: str | None,
+    preset: Preset,
+    settings: tuple[str, ...],
+    label: str | None,
+    resume: bool,
+    dry_run: bool,
+    force: bool,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Learn a model of DATA and write it to one file.
+
+    DATA is the name of an example set (digits, mnist, fashion-mnist; the latter two with :test for their other part),
+    or a path: csv, tsv, txt (also .gz), parquet, npy, npz, IDX (also .gz), a folder, pattern or zip file of png and
+    jpeg pictures, or - for standard input. Without DATA: digits, which need no download.
+
+    The plan is told first. While it runs, MODEL.history.jsonl grows by a line per epoch and MODEL.checkpoint is kept up
+    to date. Ctrl-C (or SIGTERM) saves the best model so far; the same command with --resume goes on from there.
+
+    A PART is a name (mlp) or an expression such as "MLP(hidden=(512, 128), activation=relu)".
+    """
+    ctx = click.get_current_context()
+    if output is None and not dry_run:
+        raise click.UsageError("Missing option '-o': name the file for the model, such as -o model.safetensors.")
+    values = read_flags(ctx, preset, flags)
+    extra = read_settings(preset, settings)
+    files = None if output is None else Files.beside(output)
+    if files is not None:
+        files.check(force=force, resume=resume)
+    from .fitting import Fitting, make_plan, resumed_seed
+
+    if resume and files is not None and values.get("random_state") is None:
+        values["random_state"] = resumed_seed(files.checkpoint)
+    estimator = make_estimator(preset, values, extra)
+    source, plan = make_plan(estimator, data, label)
+    facts = facts_of(estimator, plan, data, files)
+    say(table(lines_of(estimator, plan, files)))
+    if dry_run or files is None:
+        if as_json:
+            emit("fit", facts | {"dry_run": True})
+        return
+    shown = "verbose" not in values
+    fitting = Fitting(estimator, source, plan, files, resume=resume, progress=shown)
+    code = fitting.run()
+    if as_json:
+        emit("fit", facts | fitting.facts)
+    ctx.exit(code)
+
+
+def facts_of(estimator: Estimator, plan: Plan, data: str, files: Files | None) -> dict[str, Any]:
+    """The plan under stable names."""
+    facts = plan.modality.facts
+    return {
+        "estimator": type(estimator).__name__,
+        "data": data,
+        "modality": plan.modality.name,
+        "rows": plan.rows + plan.validation_rows,
+        "shape": facts["user_shape"],
+        "missing": facts["missing"],
+        "validation_rows": plan.validation_rows,
+        "parameters": plan.parameters,
+        "closed_form": in_closed_form(estimator),
+        "epochs": plan.epochs,
+        "steps_per_epoch": plan.batches.steps,
+        "batch_size": plan.batch_size,
+        "memory_bytes": plan.memory,
+        "resident": plan.resident,
+        "device": str(plan.device),
+        "seed": plan.seed,
+        "files": None if files is None else {"model": str(files.model), "history": str(files.history)},
+    }
+
+
+def lines_of(estimator: Estimator, plan: Plan, files: Files | None) -> dict[str, str]:
+    """The plan for people."""
+    facts = plan.modality.facts
+    rows, steps = plan.rows + plan.validation_rows, plan.batches.steps
+    missing = counted(facts["missing"], "missing cell") if facts["missing"] else "no missing cells"
+    held_out = f"{plan.validation_rows:,} of the rows held out" if plan.validation_rows else "no rows held out"
+    kind = {"images": "pictures", "table": "a table", "arrays": "numbers"}.get(plan.modality.name, plan.modality.name)
+    where = "all in memory" if plan.resident else "read from the disk again in every epoch"
+    written = (
+        "none named" if files is None else f"{files.model}, {files.history}, and {files.checkpoint} until it is done"
+    )
+    each = f"{counted(steps, 'step')} with up to {counted(plan.batch_size, 'row')}"
+    training = f"{counted(plan.epochs, 'epoch')} of {each}, {held_out}"
+    if in_closed_form(estimator):
+        training = "in closed form, from all rows"
+    return {
+        "data": f"{facts['place']}: {kind}, {counted(rows, 'row')} of {times(facts['user_shape'])}, {missing}",
+        "model": f"{type(estimator).__name__}: {network_of(estimator, plan)}, {counted(plan.parameters, 'parameter')}",
+        "training": f"{training}; on {plan.device}, seed {plan.seed}",
+        "memory": f"about {size(plan.memory)}, {where}",
+        "files": written,
+    }
+
+
+def in_closed_form(estimator: Estimator) -> bool:
+    """Whether a fit makes no steps at all."""
+    return getattr(estimator, "solver", None) == "exact"
+
+
+def network_of(estimator: Estimator, plan: Plan) -> str:
+    """The network in a line: architecture and code."""
+    recipe = estimator.recipe()
+    architecture = recipe.architecture or estimator.architecture or plan.modality.architecture()
+    penalty = "" if recipe.penalty is None else f", penalty {brief(recipe.penalty)}"
+    return f"{brief(architecture)} around {brief(plan.network.bottleneck)}{penalty}"
+
+
+def brief(part: Part | str) -> str:
+    """A part without the fields that are off.
+
+    >>> from diabolo import MLP
+    >>> brief(MLP(hidden=(8,)))
+    "MLP(hidden=(8,), activation='silu')"
+    """
+    if isinstance(part, str):
+        return part
+    on = {name: value for name, value in part.get_params(deep=False).items() if value and value != "none"}
+    return f"{type(part).__name__}({', '.join(f'{name}={value!r}' for name, value in on.items())})"

@@ -1,0 +1,198 @@
+"""A fit that survives: history line by line, checkpoints, signals, divergence."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from ..core.errors import DataError, DivergedError
+from ..core.files import read_description
+from ..training import HistoryFile, Progress, Watcher
+from .errors import WORDS, Code, Stopped, unreadable_model
+from .inputs import Rows, open_source
+from .output import counted, say, size
+from .watching import Brake, Lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..data.source import Source
+    from ..estimators import Estimator, Plan
+    from ..training import Batches
+    from .fit import Files
+
+SIGNALS = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}
+
+
+def resumed_seed(checkpoint: Path) -> int | None:
+    """The seed of the run that a checkpoint belongs to, where there is one."""
+    if not checkpoint.exists():
+        return None
+    try:
+        seed = read_description(checkpoint).get("run", {}).get("plain", {}).get("seed")
+    except OSError as error:
+        raise unreadable_model(str(checkpoint), error) from error
+    return seed if isinstance(seed, int) else None
+
+
+def make_plan(estimator: Estimator, data: str, label: str | None) -> tuple[Source, Plan]:
+    """Open the data and decide everything that is decided before training."""
+    source = open_source(data, label)
+    try:
+        return source, estimator.plan(source)
+    except DataError:
+        raise
+    except ValueError as error:  # parameters that fit neither each other nor this machine
+        raise click.UsageError(str(error)) from error
+
+
+class Fitting:
+    """One run of ``diabolo fit`` from the plan to the saved model.
+
+    Parameters
+    ----------
+    estimator : Estimator
+    source : Source
+    plan : Plan
+    files : Files
+    resume : bool
+        Go on from the checkpoint, if there is one.
+    progress : bool
+        Show a bar on a terminal, and lines elsewhere.
+    """
+
+    def __init__(
+        self, estimator: Estimator, source: Source, plan: Plan, files: Files, *, resume: bool, progress: bool
+    ) -> None:
+        self.estimator, self.source, self.plan, self.files = estimator, source, plan, files
+        self.resume, self.progress = resume, progress
+        self.brake = Brake()
+        self.started = time.monotonic()
+        self.facts: dict[str, Any] = {}
+
+    def run(self) -> int:
+        """Train, save and tell; the exit code."""
+        self.files.model.parent.mkdir(parents=True, exist_ok=True)
+        if not self.resume:
+            self.files.checkpoint.unlink(missing_ok=True)
+        elif self.files.checkpoint.exists():
+            say(f"going on from {self.files.checkpoint}")
+        with self.brake:
+            try:
+                self.train()
+            except DivergedError as error:
+                return self.after_divergence(error)
+            except KeyboardInterrupt as stop:
+                return self.after_interrupt(stop.number if isinstance(stop, Stopped) else signal.SIGINT)
+            self.estimator.save(self.files.model)
+            self.files.checkpoint.unlink(missing_ok=True)
+        if self.brake.wanted is not None:  # it came when there was nothing left to stop
+            return self.after_all()
+        self.tell()
+        return Code.OK
+
+    def train(self) -> None:
+        """Fit with everybody who looks on."""
+        watchers: list[Watcher] = [self.brake, HistoryFile(self.files.history)]
+        if self.progress:
+            watchers.append(Progress(sys.stderr) if sys.stderr.isatty() else Lines())
+        self.estimator.fit(self.source, plan=self.plan, watchers=watchers, resume=str(self.files.checkpoint))
+        if self.brake.run is None:  # solved in closed form: nobody was asked to look on
+            rows = self.estimator.history_.rows
+            self.files.history.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+    def tell(self) -> None:
+        """The final lines: how much comes back, how long it took, where the model is."""
+        history = self.estimator.history_
+        held_out = "validation_loss" in history.columns and self.plan.validation is not None
+        rows = Rows(self.source, numbers_of(self.plan.validation, self.source.rows)) if held_out else self.source
+        score = self.estimator.score(rows)
+        on = f"{counted(rows.rows, 'held-out row')}" if held_out else f"all {counted(rows.rows, 'row')}"
+        self.gather("finished", score=score, score_on="validation" if held_out else "all")
+        best = "" if history.best_epoch is None else f", the best of them number {history.best_epoch + 1}"
+        why = {"patience": ", stopped early", "max_seconds": ", out of time"}.get(history.stopped, "")
+        for note in history.notes:
+            say(note)
+        say(f"R2 {score:.4f} on {on}; {self.seconds:.1f} s, {counted(len(history), 'epoch')}{best}{why}")
+        say(f"{self.files.model}, {size(self.files.model.stat().st_size)}")
+
+    def after_all(self) -> int:
+        """A signal came in the last moment: all is saved, and the caller still learns of the signal."""
+        assert self.brake.wanted is not None
+        word = SIGNALS[signal.Signals(self.brake.wanted)]
+        say(f"{word} when training was over: the whole model is in {self.files.model}")
+        self.gather("finished")
+        return 128 + self.brake.wanted
+
+    def after_interrupt(self, number: int) -> int:
+        """Save the best model so far, and say how to go on."""
+        word = SIGNALS[signal.Signals(number)]
+        if not self.brake.learned:
+            say(f"{word} before anything was learned; nothing was written.")
+            self.facts = {"stopped": "interrupted", "saved": None}
+            return 128 + number
+        assert self.brake.history is not None
+        self.estimator.history_ = history = self.brake.history
+        self.estimator.save(self.files.model)
+        best = history.best_epoch
+        which = f"the best weights, of epoch {best + 1}," if best is not None else "the weights so far"
+        say(f"{word} in epoch {self.brake.run.epoch + 1} of {self.plan.epochs}: {which} are in {self.files.model}")
+        if self.files.checkpoint.exists():
+            say(f"Go on with: {self.command_to_resume()}")
+        self.gather("interrupted")
+        return 128 + number
+
+    def after_divergence(self, error: DivergedError) -> int:
+        """Save the last good model beside, and say what happened."""
+        say(f"Error: training diverged: {error}")
+        self.files.checkpoint.unlink(missing_ok=True)
+        history = self.brake.history
+        self.facts = {"stopped": "diverged", "saved": None}
+        if history is not None and len(history):
+            self.estimator.history_ = history
+            self.estimator.save(self.files.last_good)
+            self.gather("diverged")
+            self.facts["saved"] = str(self.files.last_good)
+            say(f"The last good model, after {counted(len(history), 'epoch')}, is in {self.files.last_good}")
+        return Code.DIVERGED
+
+    @property
+    def seconds(self) -> float:
+        """Since the plan was told."""
+        return time.monotonic() - self.started
+
+    def gather(self, stopped: str, **more: Any) -> None:
+        """What ``--json`` tells about the run."""
+        history = self.estimator.history_
+        self.facts = {
+            "stopped": history.stopped if stopped == "finished" else stopped,
+            "saved": str(self.files.model),
+            "epochs_done": len(history),
+            "best_epoch": history.best_epoch,
+            "last": history.rows[-1] if len(history) else None,
+            "notes": history.notes,
+            "seconds": round(self.seconds, 3),
+        } | more
+
+    def command_to_resume(self) -> str:
+        """The command line that goes on, as one can paste it."""
+        given = click.get_current_context().meta[WORDS]
+        kept = [word for word in given if word not in ("--force", "--resume")]
+        return shlex.join(["diabolo", *kept, "--resume"])
+
+
+def numbers_of(batches: Batches | None, rows: int) -> np.ndarray:
+    """Which rows of the source the held-out batches are."""
+    subset, blocks = getattr(batches, "subset", None), getattr(batches, "blocks", None)
+    if subset is not None:
+        return np.asarray(subset.cpu().numpy())
+    if blocks is not None:
+        return np.concatenate([np.arange(start, stop) for start, stop in blocks])
+    return np.arange(rows)
