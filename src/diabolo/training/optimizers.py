@@ -33,8 +33,8 @@ class Optimizer(Part, ABC):
         """Make the optimizer for some weights."""
 
 
-def orthogonalize(matrices: Tensor, steps: int) -> Tensor:
-    r"""Replace the singular values of wide matrices by about 1: :math:`USV^\top \to UV^\top`.
+def whitener(matrices: Tensor, steps: int) -> Tensor:
+    r"""What orthogonalizes wide matrices: about :math:`(XX^\top)^{-1/2}`, of shape (count, rows, rows).
 
     The polynomial iteration runs on the small Gram matrix :math:`XX^\top`, and the data matrix is multiplied twice
     in all instead of twice per step: for 128 x 784 that is a third of the work.
@@ -42,6 +42,7 @@ def orthogonalize(matrices: Tensor, steps: int) -> Tensor:
     Parameters
     ----------
     matrices : Tensor of shape (count, rows, columns), rows <= columns
+        Of Frobenius norm 1 at most.
     steps : int from 1 to 5
 
     References
@@ -49,28 +50,33 @@ def orthogonalize(matrices: Tensor, steps: int) -> Tensor:
     The Polar Express: Optimal Matrix Sign Methods and Their Application to the Muon Algorithm, Amsel, Persson,
     Musco and Gower, 2025, arXiv:2505.16932.
 
-    >>> values = torch.linalg.svdvals(orthogonalize(torch.randn(1, 8, 32), 5))
+    >>> X = torch.nn.functional.normalize(torch.randn(1, 8, 32), dim=(1, 2))
+    >>> values = torch.linalg.svdvals(whitener(X, 5) @ X)
     >>> bool(values.min() > 0.8), bool(values.max() < 1.2)
     (True, True)
     """
-    matrices = matrices / (torch.linalg.matrix_norm(matrices, keepdim=True) * 1.01 + 1e-7)
     gram = matrices @ matrices.mT
     eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
     product: Tensor | None = None
     for place, (a, b, c) in enumerate(POLAR_EXPRESS[:steps]):
-        factor = torch.baddbmm(b * gram, gram, gram, alpha=c) + a * eye
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c).add_(eye, alpha=a)
         product = factor if product is None else factor @ product
         if place < steps - 1:
             gram = factor @ gram @ factor
     assert product is not None
-    return product @ matrices
+    return product
 
 
 class MuonAdam(torch.optim.Optimizer):
     """Muon for matrices, Adam for everything else; matrices of one shape are treated in one multiplication."""
 
     def __init__(
-        self, weights: Iterable[nn.Parameter], lr: float, momentum: float, steps: int, vector_rate: float
+        self,
+        weights: Iterable[nn.Parameter],
+        lr: float,
+        momentum: float,
+        steps: int,
+        vector_rate: float,
     ) -> None:
         shapes: dict[tuple[int, int], list[nn.Parameter]] = {}
         vectors: list[nn.Parameter] = []
@@ -82,7 +88,8 @@ class MuonAdam(torch.optim.Optimizer):
                 shapes.setdefault((rows, columns), []).append(weight)
         groups: list[dict[str, Any]] = [{"params": params, "matrix": True} for params in shapes.values()]
         groups += [{"params": vectors, "matrix": False}] if vectors else []
-        super().__init__(groups, {"lr": lr, "momentum": momentum, "steps": steps, "vector_rate": vector_rate})
+        options = {"lr": lr, "momentum": momentum, "steps": steps, "vector_rate": vector_rate}
+        super().__init__(groups, options)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -105,11 +112,17 @@ class MuonAdam(torch.optim.Optimizer):
             state["momentum_buffer"] = torch.zeros_like(gradient)
         buffer, momentum = state["momentum_buffer"], group["momentum"]
         buffer.lerp_(gradient, 1 - momentum)
-        update = orthogonalize(torch.lerp(gradient, buffer, momentum), group["steps"])
+        update = gradient.lerp_(buffer, momentum)
+        update.div_(torch.linalg.matrix_norm(update, keepdim=True).mul_(1.01).add_(1e-30))
+        update = whitener(update, group["steps"]) @ update
         for weight, change, flip in zip(params, update, tall, strict=True):
             rows, columns = weight.flatten(1).shape
-            scale = max(1.0, rows / columns) ** 0.5
-            weight.sub_((change.mT if flip else change).reshape(weight.shape) * (group["lr"] * scale))
+            rate = group["lr"] * max(1.0, rows / columns) ** 0.5
+            change = (change.mT if flip else change).reshape(weight.shape)
+            if isinstance(rate, Tensor):
+                weight.sub_(change * rate)
+            else:
+                weight.sub_(change, alpha=rate)
 
     def _step_vectors(self, params: list[nn.Parameter], group: dict[str, Any]) -> None:
         state = self.state[params[0]]
@@ -137,8 +150,8 @@ class Muon(Optimizer):
     Parameters
     ----------
     momentum : float in [0, 1), default 0.95
-    steps : int from 1 to 5, default 4
-        Polynomial steps of the orthogonalization; 3 is faster and on digits as good.
+    steps : int from 1 to 5, default 3
+        Polynomial steps of the orthogonalization; on digits more gain nothing.
     vector_rate : float, default 0.1
         Learning rate of biases and other vectors (by Adam), as a share of the matrices' rate.
 
@@ -156,7 +169,7 @@ class Muon(Optimizer):
     default_rate: ClassVar[float] = 0.05
 
     momentum: float = within(default=0.95, low=0.0, high=1.0, below=True)
-    steps: int = within(default=4, low=1, high=len(POLAR_EXPRESS))
+    steps: int = within(default=3, low=1, high=len(POLAR_EXPRESS))
     vector_rate: float = within(default=0.1, low=0.0)
 
     def build(self, weights: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
@@ -229,7 +242,7 @@ def as_optimizer(value: Optimizer | str) -> Optimizer:
     """An optimizer given as a part or by name: one of this library's, or one of torch's.
 
     >>> as_optimizer("muon"), as_optimizer("adam")
-    (Muon(momentum=0.95, steps=4, vector_rate=0.1), Torch(name='adam', weight_decay=None, momentum=None))
+    (Muon(momentum=0.95, steps=3, vector_rate=0.1), Torch(name='adam', weight_decay=None, momentum=None))
     """
     if isinstance(value, str) and plain_name(value) not in {plain_name(part.__name__) for part in every(Optimizer)}:
         return Torch(value).check()
