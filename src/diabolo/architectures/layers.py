@@ -79,18 +79,20 @@ class Dense(nn.Module):
     ) -> None:
         super().__init__()
         self.linear: nn.Module = nn.Linear(width_in, width_out)
-        self.normalization = NORMALIZATIONS[normalization](width_out)
-        self.activation = ACTIVATIONS[activation]()
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
-        self.residual = residual
-        self.shortcut = (
-            nn.Linear(width_in, width_out, bias=False) if residual and width_in != width_out else nn.Identity()
-        )
+        after = [NORMALIZATIONS[normalization](width_out), ACTIVATIONS[activation](), nn.Dropout(dropout)]
+        wanted = [normalization != "none", activation != "identity", dropout > 0]
+        self.after = nn.Sequential(*(module for module, want in zip(after, wanted, strict=True) if want))
+        self.shortcut: nn.Module | None = None
+        if residual:
+            equal = width_in == width_out
+            self.shortcut = nn.Identity() if equal else nn.Linear(width_in, width_out, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, width_in) -> (batch, width_out)``."""
-        y: Tensor = self.dropout(self.activation(self.normalization(self.linear(x))))
-        return y + self.shortcut(x) if self.residual else y
+        y = self.linear(x)
+        for module in self.after:
+            y = module(y)
+        return y if self.shortcut is None else y + self.shortcut(x)
 
 
 class Transposed(nn.Module):

@@ -156,7 +156,7 @@ def facts_of(estimator: Estimator, plan: Plan, data: str, files: Files | None) -
         "missing": facts["missing"],
         "validation_rows": plan.validation_rows,
         "parameters": plan.parameters,
-        "closed_form": in_closed_form(estimator),
+        "closed_form": plan.closed_form,
         "epochs": plan.epochs,
         "steps_per_epoch": plan.batches.steps,
         "batch_size": plan.batch_size,
@@ -181,7 +181,7 @@ def lines_of(estimator: Estimator, plan: Plan, files: Files | None) -> dict[str,
     )
     each = f"{counted(steps, 'step')} with up to {counted(plan.batch_size, 'row')}"
     training = f"{counted(plan.epochs, 'epoch')} of {each}, {held_out}"
-    if in_closed_form(estimator):
+    if plan.closed_form:
         training = "in closed form, from all rows"
     return {
         "data": f"{facts['place']}: {kind}, {counted(rows, 'row')} of {times(facts['user_shape'])}, {missing}",
@@ -190,11 +190,6 @@ def lines_of(estimator: Estimator, plan: Plan, files: Files | None) -> dict[str,
         "memory": f"about {size(plan.memory)}, {where}",
         "files": written,
     }
-
-
-def in_closed_form(estimator: Estimator) -> bool:
-    """Whether a fit makes no steps at all."""
-    return getattr(estimator, "solver", None) == "exact"
 
 
 def network_of(estimator: Estimator, plan: Plan) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor, nn
 
 from .codes import Code
@@ -47,6 +48,7 @@ class Network(nn.Module):
         if bottleneck.size is None:
             raise ValueError(f"{bottleneck!r} has no size yet; give it one: {type(bottleneck).__name__}(size=8).")
         self.shape = tuple(shape)
+        self.computes_in: torch.dtype | None = None  # half precision, on the copy that trains
         self.corruption = corruption
         self.encoder, width = architecture.encoder(self.shape)
         self.bottleneck = bottleneck.build(width)
@@ -84,5 +86,7 @@ class Network(nn.Module):
 
     def features(self, view: View) -> Tensor:
         """What the encoder makes of a view: ``(batch, ..., width)``."""
+        if self.computes_in is not None:
+            view = View(view.values.to(self.computes_in), view.hidden)
         features: Tensor = self.encoder(view if isinstance(self.encoder, ViewEncoder) else view.values)
         return features

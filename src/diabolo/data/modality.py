@@ -142,7 +142,10 @@ class Modality(ABC):
     def column_names(self) -> list[str]:
         """A name for each cell."""
         names = self.facts.get("names")
-        return list(names) if names else [str(place) for place in np.ndindex(*self.facts["user_shape"])]
+        if names:
+            return list(names)
+        places = np.ndindex(*self.facts["user_shape"])
+        return [f"x{place[0]}" if len(place) == 1 else str(place) for place in places]
 
     def describe(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """What a model file holds of this modality: plain facts and arrays."""

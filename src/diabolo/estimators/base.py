@@ -213,15 +213,14 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             mark = fingerprint(self, source, plan)
             checkpoint = Checkpoint.read(resume, mark)
             lookers.append(Checkpointer(resume, mark))
+        self.history_ = History()
         try:
-            self.history_ = self._learn(plan, lookers, checkpoint)
+            self._learn(plan, self.history_, lookers, checkpoint)
         finally:
             self.network_, self.objective_, self.modality_ = plan.network, plan.objective, plan.modality
             self.seed_, self.device_ = plan.seed, plan.device
             self.network_.eval()
             self.objective_.eval()
-            if not hasattr(self, "history_"):
-                self.history_ = History(stopped="interrupted")
         return self
 
     def _plan(self, source: Source, seed: int) -> Plan:
@@ -250,9 +249,16 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         architecture.start(network.decoder, loss.unlink(torch.from_numpy(modality.mean.astype(np.float32))))
         return network, Objective(loss, penalty).build(network)
 
-    def _learn(self, plan: Plan, watchers: Sequence[Watcher], checkpoint: Checkpoint | None) -> History:
+    @property
+    def closed_form(self) -> bool:
+        """Whether there is nothing to train because the optimum is known."""
+        return False
+
+    def _learn(
+        self, plan: Plan, history: History, watchers: Sequence[Watcher], checkpoint: Checkpoint | None
+    ) -> None:
         """Train what the plan has built."""
-        return train(
+        train(
             plan.network,
             plan.objective,
             plan.batches,
@@ -269,6 +275,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             seed=plan.seed,
             watchers=watchers,
             resume=checkpoint,
+            history=history,
         )
 
     # Reading what the user gives
@@ -289,8 +296,10 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         features = int(np.prod(source.shape, dtype=np.int64))
         if reset:
             self.n_features_in_ = features
-            if source.names is not None and not hasattr(self, "feature_names_in_"):
+            if source.names is not None:
                 self.feature_names_in_ = np.array(source.names, dtype=object)
+            elif hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
         elif features != self.n_features_in_:
             raise ShapeError(
                 f"{source.place} has {features} features, but {type(self).__name__} is expecting "
@@ -376,12 +385,13 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     # What follows from them
 
-    def _expected(self, trip: RoundTrip) -> Tensor:
+    def expected(self, trip: RoundTrip) -> Tensor:
+        """The data that a trip's output stands for, in the network's units: ``(batch, *shape)``."""
         return self.objective_.loss.mean(trip.output)
 
     def reconstruct(self, X: Any) -> Any:
         """Send data on the round trip and write what comes back as the user's own kind, holes filled."""
-        outputs = [self._expected(trip).cpu() for trip in self.round_trips(X)]
+        outputs = [self.expected(trip).cpu() for trip in self.round_trips(X)]
         return self.modality_.write(torch.cat(outputs), like=X)
 
     @torch.no_grad()
@@ -395,7 +405,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """Each sample's mean squared error over its known cells, in the network's units: ``(rows,)``."""
         errors = []
         for trip, count in self._trips(X):
-            squares = trip.over_cells((self._expected(trip) - trip.target).square()).double()
+            squares = trip.over_cells((self.expected(trip) - trip.target).square()).double()
             known = trip.known_cells()
             errors.append((squares / (known.clamp(min=1) if isinstance(known, Tensor) else known))[:count])
         return torch.cat(errors).cpu().numpy()
@@ -409,7 +419,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         lost, there = 0.0, 0.0
         for trip in self.round_trips(X):
             mean = torch.from_numpy(self.modality_.mean).to(trip.target)
-            lost += float(trip.over_cells((self._expected(trip) - trip.target).square()).double().sum())
+            lost += float(trip.over_cells((self.expected(trip) - trip.target).square()).double().sum())
             there += float(trip.over_cells((mean - trip.target).square()).double().sum())
         return 1 - lost / there if there else float(lost == 0)
 

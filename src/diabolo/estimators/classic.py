@@ -61,9 +61,17 @@ class LinearAutoencoder(Estimator):
         """Nothing but two matrices."""
         return Recipe(Identity(), loss=SquaredError(), architecture=Linear())
 
-    def _learn(self, plan: Plan, watchers: Sequence[Watcher], checkpoint: Checkpoint | None) -> History:
-        if self.solver == "gradient":
-            return super()._learn(plan, watchers, checkpoint)
+    @property
+    def closed_form(self) -> bool:
+        """The exact solver trains nothing."""
+        return self.solver == "exact"
+
+    def _learn(
+        self, plan: Plan, history: History, watchers: Sequence[Watcher], checkpoint: Checkpoint | None
+    ) -> None:
+        if not self.closed_form:
+            super()._learn(plan, history, watchers, checkpoint)
+            return
         started = monotonic()
         size = plan.network.bottleneck.size
         assert size is not None
@@ -76,7 +84,7 @@ class LinearAutoencoder(Estimator):
                 trip = plan.objective.travel(plan.network, batch)
                 lost, rows = lost + float(plan.objective.loss(trip).sum()), rows + len(batch)
         row = {"epoch": 0, "loss": lost / rows, "rounds": rounds, "seconds": round(monotonic() - started, 3)}
-        return History([row])
+        history.rows.append(row)
 
     @torch.no_grad()
     def _set_weights(self, plan: Plan, mean: Tensor, axes: Tensor) -> None:

@@ -47,6 +47,8 @@ class Plan:
         Bytes that data, weights, optimizer and activations will need, estimated.
     resident : bool
         Whether the data fits in memory; otherwise it is streamed.
+    closed_form : bool
+        Whether there is nothing to train.
 
     >>> from diabolo import Autoencoder
     >>> plan = Autoencoder(epochs=3).plan("digits")
@@ -65,6 +67,7 @@ class Plan:
     device: torch.device
     memory: int
     resident: bool
+    closed_form: bool
 
     @property
     def rows(self) -> int:
@@ -126,7 +129,7 @@ def make_plan(
     batch_size = min(estimator.batch_size, smaller)
     split = resident_batches if resident else streaming_batches
     batches, validation = split(modality, source, held_out, batch_size, seed, device)
-    epochs = estimator.epochs or min(MOST_EPOCHS, max(FEWEST_EPOCHS, -(-STEPS // batches.steps)))
+    epochs = 1 if estimator.closed_form else estimator.epochs or min(MOST_EPOCHS, max(FEWEST_EPOCHS, -(-STEPS // batches.steps)))
     weights = sum(weight.numel() for weight in network.parameters())
     data = source.bytes if resident else 4 * 2 * 8 * BLOCK_ROWS * int(np.prod(source.shape))
     memory = (
@@ -142,8 +145,9 @@ def make_plan(
         batch_size,
         seed,
         device,
-        int(memory),
-        resident,
+        memory=int(memory),
+        resident=resident,
+        closed_form=estimator.closed_form,
     )
 
 

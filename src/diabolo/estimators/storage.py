@@ -46,7 +46,7 @@ def describe(estimator: Estimator) -> tuple[dict[str, Any], dict[str, Any]]:
         "estimator": type(estimator).__name__,
         "parameters": {name: to_plain(value) for name, value in known.items()},
         "modality": plain,
-        "history": estimator.history_.to_dict(),
+        "history": timeless(estimator.history_),
         "features": estimator.n_features_in_,
         "names": [str(name) for name in getattr(estimator, "feature_names_in_", [])] or None,
         "seed": estimator.seed_,
@@ -57,6 +57,12 @@ def describe(estimator: Estimator) -> tuple[dict[str, Any], dict[str, Any]]:
     tensors |= {f"network.{name}": value.cpu() for name, value in estimator.network_.state_dict().items()}
     tensors |= {f"objective.{name}": value.cpu() for name, value in estimator.objective_.state_dict().items()}
     return description, tensors
+
+
+def timeless(history: History) -> dict[str, Any]:
+    """A history without its seconds: the same seed, data and machine give the same file."""
+    rows = [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+    return history.to_dict() | {"rows": rows}
 
 
 def save(estimator: Estimator, path: str | os.PathLike[str]) -> None:

@@ -37,8 +37,8 @@ class SummedSquares(torch.autograd.Function):
             difference = difference.mul_(known)
         ctx.link = link
         ctx.save_for_backward(difference, *([mean] if link == "sigmoid" else []))
-        rows = difference.flatten(1)
-        return torch.linalg.vecdot(rows, rows)
+        # One pass over the cells; a product summed afterwards would take two and as much memory again.
+        return torch.linalg.vector_norm(difference.flatten(1), dim=1).square_()
 
     @staticmethod
     @once_differentiable
@@ -47,7 +47,7 @@ class SummedSquares(torch.autograd.Function):
         difference, *means = ctx.saved_tensors
         outward = difference * (2 * gradient).view(-1, *[1] * (difference.ndim - 1))
         if ctx.link == "sigmoid":
-            outward.mul_(torch.addcmul(means[0], means[0], means[0], value=-1))
+            outward = torch.ops.aten.sigmoid_backward(outward, means[0])
         return outward, None, None, None
 
 

@@ -107,6 +107,7 @@ def cards(report: Report) -> list[tuple[str, str, str]]:
             ("PSNR", f"{decibels:.1f} dB" if np.isfinite(decibels) else "lossless", "−10 log₁₀ of the squared error")
         )
     kept = report.model.history_.best_epoch
+    seconds = ("seconds of training", number(numbers["seconds"]), f"on {report.origin.device}")
     return [
         *made,
         card("nats per sample", "nats", "bound on −log likelihood; lower is better"),
@@ -118,7 +119,7 @@ def cards(report: Report) -> list[tuple[str, str, str]]:
             f"{numbers['epochs']:,}",
             "the last was kept" if kept is None else f"the {ordinal(kept + 1)} was kept",
         ),
-        ("seconds of training", number(numbers["seconds"]), f"on {report.origin.device}"),
+        *([] if numbers["seconds"] is None else [seconds]),
     ]
 
 

@@ -51,6 +51,7 @@ def train(
     watchers: Sequence[Watcher] = (),
     worker: Worker = LOCAL,
     resume: Checkpoint | None = None,
+    history: History | None = None,
 ) -> History:
     r"""Minimize an objective: the only function that does so.
 
@@ -84,6 +85,8 @@ def train(
     worker : Worker
     resume : Checkpoint, or None
         Go on from here, to the same bits as an undisturbed run.
+    history : History, or None
+        Filled in place, so that it is there even when training ends by an error.
 
     Raises
     ------
@@ -104,6 +107,7 @@ def train(
     run = Run(network, objective, batches, epochs=epochs, optimizer=optimizer or Muon(), seed=seed, worker=worker)
     run.base_rate = learning_rate or run.optimizer_part.default_rate
     run.schedule, run.validation, run.patience = schedule or LinearDecay(), validation, patience
+    run.history = History() if history is None else history
     run.averaging, run.clip, run.max_seconds, run.watchers = averaging, clip, max_seconds, list(watchers)
     keep_freed_memory()
     with own_randomness(seed, run.device):
@@ -254,9 +258,9 @@ class Run:
         with torch.no_grad():
             if self.averages:
                 torch._foreach_lerp_(self.averages, list[Tensor](self.weights), 1 - self.averaging)
-            self.sums["total"].add_(cost.total.detach() * len(batch))
-            for name, value in cost.terms.items():
-                self.sums[name].add_(value.detach() * len(batch))
+            self.sums["total"].add_(cost.total.detach(), alpha=len(batch))
+            for name, value in cost.terms.items() if self.objective.terms() else ():
+                self.sums[name].add_(value.detach(), alpha=len(batch))
 
     # What an epoch came to
 
@@ -476,7 +480,8 @@ class Run:
         self.epoch, self.step, self.returns = plain["epoch"], plain["step"], plain["returns"]
         self.rate_scale, self.first_error = plain["rate_scale"], plain["first_error"]
         self.best_loss = math.inf if plain["best_loss"] is None else plain["best_loss"]
-        self.seconds_before, self.history = plain["seconds"], History(**plain["history"])
+        self.seconds_before = plain["seconds"]
+        vars(self.history).update(plain["history"])
         self.rate = plain["rate"]
 
 

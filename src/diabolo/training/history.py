@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+FIRST = ("epoch", "loss", "reconstruction")
+LAST = ("validation_loss", "validation_squared_error", "learning_rate", "seconds")
+
 
 @dataclass
 class History:
@@ -33,8 +36,10 @@ class History:
 
     @property
     def columns(self) -> list[str]:
-        """The names of the columns, in order."""
-        return list(dict.fromkeys(name for row in self.rows for name in row))
+        """The names of the columns: the epoch and the losses first, what it took last."""
+        found = dict.fromkeys(name for row in self.rows for name in row)
+        first, last = [name for name in FIRST if name in found], [name for name in LAST if name in found]
+        return [*first, *sorted(found.keys() - {*first, *last}), *last]
 
     def __getitem__(self, column: str) -> list[Any]:
         if column not in self.columns:

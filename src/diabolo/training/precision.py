@@ -57,12 +57,15 @@ class Working:
                 if isinstance(copied, PRODUCTS):
                     copied.to(torch.bfloat16)
                 copied._buffers.update(own._buffers)  # running statistics are gathered in one place
+            # Where only products have weights, everything can run in bfloat16; otherwise autocast mediates, at a price.
+            if all(weight.dtype == torch.bfloat16 for weight in self.network.parameters()):
+                self.network.computes_in = torch.bfloat16
             self.copies = [weight for weight in self.network.parameters() if weight.requires_grad]
             self.gradients = [torch.zeros_like(weight) for weight in self.weights]
 
     def context(self) -> AbstractContextManager[object]:
         """Where round trips are made."""
-        if not self.copied:
+        if self.network.computes_in is not None or not self.copied:
             return nullcontext()
         return torch.autocast(self.weights[0].device.type, torch.bfloat16)
 
