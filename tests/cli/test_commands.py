@@ -41,6 +41,7 @@ def test_fit_tells_the_plan_first_and_the_result_last(tmp_path: Path, call: Call
     assert result.stdout == ""
     assert sorted(found.name for found in path.parent.iterdir()) == ["m.safetensors", "m.safetensors.history.jsonl"]
     history = [json.loads(line) for line in Path(f"{path}.history.jsonl").read_text().splitlines()]
+    assert all(row.pop("seconds") >= 0 for row in history)
     assert history == diabolo.load(path).history_.rows
 
 

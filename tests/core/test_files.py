@@ -142,9 +142,7 @@ def test_round_trip(folder: Path, tensors: dict[str, torch.Tensor], values: Any)
         assert json.loads(file.metadata()["diabolo"]) == description
 
 
-@pytest.mark.parametrize(
-    "dtype", ["bool", "uint8", "int16", "uint32", "int64", "float16", "float32", "float64"]
-)
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "uint32", "int64", "float16", "float32", "float64"])
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_arrays_are_as_good_as_tensors(tmp_path: Path, dtype: str, order: str) -> None:
     array = np.arange(12).reshape(3, 4).T.astype(np.dtype(dtype).newbyteorder(order))
@@ -369,9 +367,7 @@ pieces = [
 ]
 pieces += [b'"shape":', b'"dtype":"F32"', b'"data_offsets":[0,1]', b"9" * 30, b"NaN", b"\\ud800"]
 edits = st.lists(
-    st.tuples(
-        st.floats(0, 1, exclude_max=True), st.integers(0, 20), st.sampled_from(pieces) | st.binary(max_size=9)
-    ),
+    st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 20), st.sampled_from(pieces) | st.binary(max_size=9)),
     min_size=1,
     max_size=4,
 )
@@ -552,16 +548,12 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "JSON nested 1,000 deep": lambda: sealed(literal('{"format":1,"a":' + "[" * 1000 + "]" * 1000 + "}")),
     "header nested 10^6 deep": lambda: (2 * 10**6).to_bytes(8, "little") + b'{"a":' * (4 * 10**5),
     "5 million lists": lambda: sealed(literal('{"format":1,"a":[' + "[]," * 5_000_000 + "0]}")),
-    "120,000 keys": lambda: sealed(
-        literal("{" + ",".join(f'"{number}":[]' for number in range(120_000)) + "}")
-    ),
+    "120,000 keys": lambda: sealed(literal("{" + ",".join(f'"{number}":[]' for number in range(120_000)) + "}")),
     "7 million backslashes": lambda: sealed(b'"' + rb"\\" * 7_000_000 + b'"'),
     "shape of 3.6 TiB": lambda: sealed(
         literal('{"format":1}'), entry("a", "F32", "1000000,1000000", "0,4000000000000"), b"0" * 64
     ),
-    "800,000 dimensions": lambda: sealed(
-        literal("{}"), entry("a", shape="9" * 18 + ("," + "9" * 18) * 800_000)
-    ),
+    "800,000 dimensions": lambda: sealed(literal("{}"), entry("a", shape="9" * 18 + ("," + "9" * 18) * 800_000)),
     "name of 12 MB": lambda: sealed(literal("{}"), entry("\\u0041" * 2_000_000, offsets="0,7")),
 }
 
@@ -635,9 +627,7 @@ class Faults:
 
 @pytest.mark.parametrize("exists", [True, False])
 @pytest.mark.parametrize("lasting", [True, False])
-@pytest.mark.parametrize(
-    "error", [OSError(errno.ENOSPC, "full"), OSError(errno.EIO, "broken"), KeyboardInterrupt()]
-)
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), OSError(errno.EIO, "broken"), KeyboardInterrupt()])
 def test_the_nth_operation_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, lasting: bool, exists: bool
 ) -> None:

@@ -254,9 +254,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """Whether there is nothing to train because the optimum is known."""
         return False
 
-    def _learn(
-        self, plan: Plan, history: History, watchers: Sequence[Watcher], checkpoint: Checkpoint | None
-    ) -> None:
+    def _learn(self, plan: Plan, history: History, watchers: Sequence[Watcher], checkpoint: Checkpoint | None) -> None:
         """Train what the plan has built."""
         train(
             plan.network,

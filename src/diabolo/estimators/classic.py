@@ -66,9 +66,7 @@ class LinearAutoencoder(Estimator):
         """The exact solver trains nothing."""
         return self.solver == "exact"
 
-    def _learn(
-        self, plan: Plan, history: History, watchers: Sequence[Watcher], checkpoint: Checkpoint | None
-    ) -> None:
+    def _learn(self, plan: Plan, history: History, watchers: Sequence[Watcher], checkpoint: Checkpoint | None) -> None:
         if not self.closed_form:
             super()._learn(plan, history, watchers, checkpoint)
             return

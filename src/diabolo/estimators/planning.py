@@ -129,7 +129,11 @@ def make_plan(
     batch_size = min(estimator.batch_size, smaller)
     split = resident_batches if resident else streaming_batches
     batches, validation = split(modality, source, held_out, batch_size, seed, device)
-    epochs = 1 if estimator.closed_form else estimator.epochs or min(MOST_EPOCHS, max(FEWEST_EPOCHS, -(-STEPS // batches.steps)))
+    epochs = (
+        1
+        if estimator.closed_form
+        else estimator.epochs or min(MOST_EPOCHS, max(FEWEST_EPOCHS, -(-STEPS // batches.steps)))
+    )
     weights = sum(weight.numel() for weight in network.parameters())
     data = source.bytes if resident else 4 * 2 * 8 * BLOCK_ROWS * int(np.prod(source.shape))
     memory = (

@@ -160,7 +160,7 @@ class Gatherer:
     def add(self, trip: RoundTrip) -> None:
         """Take in a stretch of rows."""
         objective, mean = self.model.objective_, torch.from_numpy(self.model.modality_.mean).to(trip.target)
-        expected = objective.loss.mean(trip.output)
+        expected = self.model.expected(trip)
         known = torch.ones_like(trip.target, dtype=torch.bool) if trip.known is None else trip.known
         squares = ((expected - trip.target).square() * known).double()
         away = ((trip.target - mean) * known).double()
