@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from ..core.network import Network
 from ..core.objective import Objective
@@ -129,16 +130,12 @@ def make_plan(
     batch_size = min(estimator.batch_size, smaller)
     split = resident_batches if resident else streaming_batches
     batches, validation = split(modality, source, held_out, batch_size, seed, device)
-    epochs = (
-        1
-        if estimator.closed_form
-        else estimator.epochs or min(MOST_EPOCHS, max(FEWEST_EPOCHS, -(-STEPS // batches.steps)))
-    )
+    enough = min(MOST_EPOCHS, max(FEWEST_EPOCHS, -(-STEPS // batches.steps)))
+    epochs = 1 if estimator.closed_form else estimator.epochs or enough
     weights = sum(weight.numel() for weight in network.parameters())
     data = source.bytes if resident else 4 * 2 * 8 * BLOCK_ROWS * int(np.prod(source.shape))
-    memory = (
-        data + 4 * 8 * weights + 4 * 6 * batch_size * (weights // max(network.bottleneck.size or 1, 1) // 64 + 1024)
-    )
+    # Weights, gradients, momentum, the best ones and a snapshot, some of them twice; each output and its gradient.
+    memory = data + 4 * 8 * weights + 4 * 2 * batch_size * outputs_per_row(network)
     return Plan(
         modality,
         network,
@@ -153,6 +150,23 @@ def make_plan(
         resident=resident,
         closed_form=estimator.closed_form,
     )
+
+
+@torch.no_grad()
+def outputs_per_row(network: Network) -> int:
+    """How many numbers the layers put out for one row, counted by sending one through."""
+    counted = 0
+
+    def count(module: nn.Module, inputs: Any, output: Any) -> None:
+        nonlocal counted
+        if isinstance(output, torch.Tensor):
+            counted += output.numel()
+
+    hooks = [module.register_forward_hook(count) for module in network.modules()]
+    network.eval()(torch.zeros(1, *network.shape, device=next(network.parameters()).device))
+    for hook in hooks:
+        hook.remove()
+    return counted
 
 
 def resident_batches(
