@@ -15,7 +15,7 @@ from ..core.errors import DataError, ShapeError
 from ..core.kinds import Architecture, Loss, Shape
 from ..core.roundtrip import Batch
 from ..losses import GaussianLikelihood
-from .scaling import Scaling, Statistics, choose_scaling, refuse_infinite, survey
+from .scaling import Scaling, Statistics, choose_scaling, known_cells, survey
 from .source import Source
 
 
@@ -88,13 +88,11 @@ class Modality(ABC):
         """
         self.refuse_other_shape(source)
         values = source.read(start, source.rows if stop is None else stop)
-        refuse_infinite(values, source, start)
-        known = None
-        if values.dtype.kind == "f" and np.isnan(values).any():
-            known = ~np.isnan(values)
+        known = known_cells(values, source, start)
+        if known is not None:
             values = np.where(known, values, np.broadcast_to(self.scaling.center, values.shape[1:]))
         scaled = self.to_network(self.scaling.forward(values))
-        if not np.isfinite(scaled).all():
+        if scaled is not values and known_cells(scaled, source, start) is not None:
             raise DataError(f"{source.place}: a value is so large that it overflows after scaling; look for outliers.")
         tensor = torch.from_numpy(scaled if scaled.flags.writeable else scaled.copy())
         return Batch(tensor, None if known is None else torch.from_numpy(self.to_network(known)))

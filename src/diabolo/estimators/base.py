@@ -59,7 +59,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         How numbers are prepared: each column standardized, all brought to 0..1 together, only centered, or left.
         ``"auto"`` brings data of one unit (pixels, spectra) to 0..1 and standardizes everything else.
     epochs : int, or None
-        Passes over the data; ``None``: as many as make 2,000 steps, at least 5 and at most 400.
+        Passes over the data; ``None``: as many as make 2,000 steps, at least 5 and at most 100.
     batch_size : int, default 256
         Rows per step at most; fewer where that would leave less than 8 steps in an epoch.
     learning_rate : float, or None
