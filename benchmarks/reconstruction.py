@@ -1,7 +1,7 @@
 """How much of MNIST comes back through a narrow waist: PCA, a linear autoencoder, and the defaults, on one split.
 
-Trained on the 60,000 training pictures (a tenth of them held out by the library to choose the epoch), judged once on the
-10,000 test pictures, pixels between 0 and 1. Figures are the mean squared error per pixel, and summed per picture.
+Trained on the 60,000 training pictures (a tenth of them held out by the library to choose the epoch), judged once on
+the 10,000 test pictures, pixels between 0 and 1. Figures are the mean squared error per pixel, and summed per picture.
 
     python benchmarks/reconstruction.py            # every configuration, three seeds
     python benchmarks/reconstruction.py --small    # 6,000 pictures, one seed, a minute at most
@@ -18,9 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from common import machine, machine_line, mnist_images
 from sklearn.decomposition import PCA
 
+from common import machine, machine_line, mnist_images
 from diabolo import MLP, Autoencoder, LinearAutoencoder
 from diabolo.estimators import Estimator
 
@@ -62,9 +62,8 @@ def measure(name: str, size: int, seed: int, X: np.ndarray, X_test: np.ndarray) 
 
 def table(results: list[Result]) -> str:
     """A line for each configuration and size: the mean over seeds, the range, the median seconds."""
-    lines = [
-        f"{'configuration':26s} {'code':>4s} {'per pixel':>10s} {'per picture':>12s} {'range':>17s} {'seconds':>9s} seeds"
-    ]
+    header = ("configuration", "code", "per pixel", "per picture", "range", "seconds")
+    lines = ["{:26s} {:>4s} {:>10s} {:>12s} {:>17s} {:>9s} seeds".format(*header)]
     for name, size in dict.fromkeys((r["name"], r["size"]) for r in results):
         own = [r for r in results if (r["name"], r["size"]) == (name, size)]
         errors, summed = [float(r["error"]) for r in own], [float(r["summed"]) for r in own]

@@ -49,8 +49,8 @@ SECTIONS = ("epoch", "result", "imports", "scoring")
 def ours(epochs: int, precision: str, optimizer: str, batch_size: int = BATCH_SIZE, *, alike: bool = True) -> Any:
     """The network of the table as a diabolo estimator: the one place that knows diabolo.
 
-    ``alike`` does the peers' work: ReLU, a linear output, mean squared error. Otherwise activation, output and loss are
-    diabolo's defaults.
+    ``alike`` does the peers' work: ReLU, a linear output, mean squared error. Otherwise activation, output and loss
+    are diabolo's defaults.
     """
     from diabolo import MLP, Autoencoder, SquaredError
 
@@ -94,8 +94,8 @@ class Ours:
     def reach(self, X: np.ndarray, X_test: np.ndarray, target: float) -> Reached:
         """The shortest training whose test error is `target` or less, timed over the whole call of ``fit``.
 
-        The learning rate decays over the epochs asked for, so each number of epochs is a training of its own. Activation,
-        output and loss are diabolo's defaults instead of the peers': here the result counts, not the work.
+        The learning rate decays over the epochs asked for, so each number of epochs is a training of its own.
+        Activation, output and loss are diabolo's defaults instead of the peers': here the result counts, not the work.
         """
         ours(1, **self.settings, alike=False).fit(X[: 4 * BATCH_SIZE])
         while True:

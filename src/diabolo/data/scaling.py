@@ -79,14 +79,15 @@ def summarize(block: np.ndarray, known: np.ndarray | None) -> Statistics:
         variance, mean = torch.var_mean(values, dim=0, correction=0)
         low, high = torch.aminmax(values, dim=0)
         count = np.full(block.shape[1:], float(len(block)))
-        mean, deviation, low, high = (part.double().numpy() for part in (mean, variance.sqrt(), low, high))
-        return Statistics(count, mean, deviation, low, high, whole=False, missing=0)
+        center, deviation, smallest, largest = (part.double().numpy() for part in (mean, variance.sqrt(), low, high))
+        return Statistics(count, center, deviation, smallest, largest, whole=False, missing=0)
     count = known.sum(0).astype(np.float64)
-    mean = np.where(known, block, 0).sum(0, dtype=np.float64) / np.maximum(count, 1)
-    squares = np.square(np.where(known, block - mean, 0), dtype=np.float64).sum(0)
-    low = np.where(known, block, np.inf).min(0).astype(np.float64)
-    high = np.where(known, block, -np.inf).max(0).astype(np.float64)
-    return Statistics(count, mean, np.sqrt(squares / np.maximum(count, 1)), low, high, whole=False, missing=0)
+    center = np.where(known, block, 0).sum(0, dtype=np.float64) / np.maximum(count, 1)
+    squares = np.square(np.where(known, block - center, 0), dtype=np.float64).sum(0)
+    smallest = np.where(known, block, np.inf).min(0).astype(np.float64)
+    largest = np.where(known, block, -np.inf).max(0).astype(np.float64)
+    deviation = np.sqrt(squares / np.maximum(count, 1))
+    return Statistics(count, center, deviation, smallest, largest, whole=False, missing=0)
 
 
 def is_whole(block: np.ndarray, known: np.ndarray | None) -> bool:
