@@ -23,6 +23,7 @@ from .optimizers import Muon, Optimizer
 from .precision import Working
 from .schedules import LinearDecay, Schedule
 from .seeding import mix, own_randomness, reseed
+from .threads import suitable_threads
 from .watchers import Watcher
 from .worker import LOCAL, Worker
 
@@ -110,7 +111,9 @@ def train(
     run.history = History() if history is None else history
     run.averaging, run.clip, run.max_seconds, run.watchers = averaging, clip, max_seconds, list(watchers)
     keep_freed_memory()
-    with own_randomness(seed, run.device):
+    weights = sum(weight.numel() for weight in network.parameters())
+    products = 3.0 * weights * batches.rows / batches.steps
+    with own_randomness(seed, run.device), suitable_threads(products, run.device):
         run.prepare(precision)
         if resume is not None:
             run.restore(resume)
