@@ -17,7 +17,7 @@ HOMES = {
     **dict.fromkeys(["Clean", "GaussianNoise", "Masking"], ".corruptions"),
     **dict.fromkeys(["BernoulliLikelihood", "GaussianLikelihood", "SquaredError"], ".losses"),
     **dict.fromkeys(["KL"], ".penalties"),
-    **dict.fromkeys(["Muon", "Torch"], ".training"),
+    **dict.fromkeys(["Constant", "CosineDecay", "LinearDecay", "Muon", "Torch"], ".training"),
     **dict.fromkeys(
         ["DataError", "DivergedError", "MissingPackageError", "ModelFileError", "ShapeError"], ".core.errors"
     ),

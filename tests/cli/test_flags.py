@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -135,7 +136,7 @@ def test_what_a_field_does_not_allow_is_refused(field: fields.Field, call: Calla
         low, high, above, below = field.bounds
         words += ["nan"] if "float" in field.kinds else ["1.5"]
         words += [] if low is None else [str(low if above else low - 1)]
-        words += [] if high is None else [str(high if below else high + 1)]
+        words += [] if high is None else [repr(high if below else max(high + 1, math.nextafter(high, math.inf)))]
     for word in words:
         result = call("fit", "--dry-run", "-p", preset_with(field), f"{field.flag}={word}")
         assert (result.exit_code, field.flag in result.stderr) == (2, True)

@@ -215,7 +215,7 @@ BAD_TABLES = {
     "text": ("a,b\n1,2\n3,abc\n", "line 3, column 'b': 'abc' is no number"),
     "several text columns": ("a,b,c\n1,x,y\n", "Columns that hold text: 'b', 'c'"),
     "text without header": ("1,2\n3,abc\n", "line 2, column '1': 'abc'"),
-    "a decimal comma": ("a;b\n1,5;2\n", "decimal points"),
+    "a decimal comma": ("a;b\n1,5;2\n", "decimal comma becomes a point"),
     "digits with underscores": ("1,2\n3,1_000\n", "'1_000' is no number"),
     "a short row": ("a,b\n1,2\n3\n4,5\n", "line 3: 1 cells, where the first row has 2"),
     "a long row": ("a,b\n1,2\n3,4,5\n", "line 3: 3 cells"),

@@ -203,3 +203,49 @@ def test_awkward_numbers_never_give_nan(kind: str, cls: Any) -> None:
         assert np.isfinite(given).all()
     if kind == "constant":
         assert np.allclose(model.reconstruct(data)[:, 1], 7.0, atol=0.2)
+
+
+def test_a_mask_is_a_hole() -> None:
+    masked = np.ma.masked_array(ROWS, mask=ROWS > 1)
+    holes = np.where(ROWS > 1, np.nan, ROWS)
+    assert np.array_equal(fitted(masked).transform(holes), fitted(holes).transform(holes))
+
+
+def test_numbers_whose_squares_overflow_are_refused_by_place() -> None:
+    model = fitted(ROWS)
+    wild = ROWS.copy()
+    wild[7, 2] = 1e25
+    for ask in (model.transform, model.score_samples, model.reconstruct):
+        with pytest.raises(DataError, match=r"row 7, cell 2 \(1e\+25\) is too far from the rest"):
+            ask(wild)
+    infinite = ROWS.copy()
+    infinite[5, 1] = -np.inf
+    with pytest.raises(DataError, match=r"row 5, cell 1 \(-inf\) is infinity \(inf\)"):
+        model.transform(infinite)
+    with pytest.raises(DataError, match="row 0, cell 0"):
+        LinearAutoencoder(code_size=2).fit(ROWS * 1e25)
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_a_column_whose_spread_overflows_is_refused() -> None:
+    wild = ROWS.copy()
+    wild[0, 0], wild[1, 0] = 1.7e308, -1.7e308
+    with pytest.raises(DataError, match="cell 0 of the samples varies more"):
+        fitted(wild)
+
+
+def test_more_columns_than_rows_take_no_time() -> None:
+    data = np.random.default_rng(0).normal(size=(20, 4000))
+    model = LinearAutoencoder(code_size=19).fit(data)
+    assert model.score(data) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_loss_that_cannot_explain_the_data_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs data between 0 and 1"):
+        fitted(ROWS, loss="bernoulli_likelihood", scaling="none")
+    assert np.isfinite(fitted(ROWS, loss="bernoulli_likelihood", scaling="unit").score_samples(ROWS)).all()
+
+
+def test_nothing_left_to_train_on_is_refused() -> None:
+    with pytest.raises(ValueError, match="leaves none of the 60 rows to train on"):
+        fitted(ROWS, validation=0.999)

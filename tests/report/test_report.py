@@ -225,7 +225,6 @@ def test_held_out_rows_are_those_of_a_streamed_fit(monkeypatch: pytest.MonkeyPat
     from diabolo.report import baseline
 
     monkeypatch.setattr(planning, "total_memory", lambda: 0)
-    monkeypatch.setattr(baseline, "total_memory", lambda: 0)
     X = rows(20_000, columns=2)
     model = Autoencoder(code_size=1, epochs=1, validation=0.3, random_state=0).fit(X)
     validation = model.plan(X).validation

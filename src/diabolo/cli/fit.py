@@ -20,7 +20,7 @@ from .flags import (
     traceback_flag,
 )
 from .making import make_estimator, read_settings
-from .output import counted, emit, say, size, table, times
+from .output import counted, emit, refuse_own_input, say, size, table, times
 
 if TYPE_CHECKING:
     from ..core.parts import Part
@@ -124,6 +124,7 @@ def fit(
     files = None if output is None else Files.beside(output)
     if files is not None:
         files.check(force=force, resume=resume)
+        refuse_own_input(str(files.model), (data,))
     from .fitting import Fitting, make_plan, resumed_seed
 
     if resume and files is not None and values.get("random_state") is None:

@@ -10,10 +10,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from ..core.errors import DataError, DivergedError
 from ..core.files import read_description
+from ..estimators.planning import rows_held_out
 from ..training import HistoryFile, Progress, Watcher
 from .errors import WORDS, Code, Stopped, unreadable_model
 from .inputs import Rows, open_source
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from ..data.source import Source
     from ..estimators import Estimator, Plan
-    from ..training import Batches
     from .fit import Files
 
 SIGNALS = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}
@@ -84,6 +83,8 @@ class Fitting:
             self.files.checkpoint.unlink(missing_ok=True)
         elif self.files.checkpoint.exists():
             say(f"going on from {self.files.checkpoint}")
+        else:
+            say(f"{self.files.checkpoint} is not there yet; training begins anew")
         with self.brake:
             try:
                 self.train()
@@ -112,7 +113,8 @@ class Fitting:
         """The final lines: how much comes back, how long it took, where the model is."""
         history = self.estimator.history_
         held_out = "validation_loss" in history.columns and self.plan.validation is not None
-        rows = Rows(self.source, numbers_of(self.plan.validation, self.source.rows)) if held_out else self.source
+        numbers = rows_held_out(self.source, self.estimator.validation, self.plan.seed).numpy()
+        rows = Rows(self.source, numbers) if held_out else self.source
         score = self.estimator.score(rows)
         on = f"{counted(rows.rows, 'held-out row')}" if held_out else f"all {counted(rows.rows, 'row')}"
         self.gather("finished", score=score, score_on="validation" if held_out else "all")
@@ -186,13 +188,3 @@ class Fitting:
         given = click.get_current_context().meta[WORDS]
         kept = [word for word in given if word not in ("--force", "--resume")]
         return shlex.join(["diabolo", *kept, "--resume"])
-
-
-def numbers_of(batches: Batches | None, rows: int) -> np.ndarray:
-    """Which rows of the source the held-out batches are."""
-    subset, blocks = getattr(batches, "subset", None), getattr(batches, "blocks", None)
-    if subset is not None:
-        return np.asarray(subset.cpu().numpy())
-    if blocks is not None:
-        return np.concatenate([np.arange(start, stop) for start, stop in blocks])
-    return np.arange(rows)

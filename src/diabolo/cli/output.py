@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -92,3 +93,10 @@ def times(shape: tuple[int, ...] | list[int]) -> str:
     '8 x 8'
     """
     return " x ".join(map(str, shape))
+
+
+def refuse_own_input(output: str, reads: tuple[str, ...]) -> None:
+    """Never write over what is read, whatever is forced."""
+    for place in map(Path, reads):
+        if output != "-" and place.exists() and Path(output).exists() and place.samefile(output):
+            raise click.UsageError(f"{output} is what is read; it would be lost. Name another file with -o.")

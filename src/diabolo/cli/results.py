@@ -14,7 +14,7 @@ from ..data.source import Source
 from ..data.writers import Writer, kind_of
 from .errors import as_usage
 from .inputs import Rows, open_model, open_source, windows
-from .output import counted, emit, say, size, table, times
+from .output import counted, emit, refuse_own_input, say, size, table, times
 
 if TYPE_CHECKING:
     from ..estimators import Estimator
@@ -45,7 +45,7 @@ def send_through(
     columns : callable (model) -> names of the results' columns
     facts : callable () -> what else to tell at the end
     """
-    check_output(output, force)
+    check_output(output, force, reads=(model, data))
     if as_json and output == "-":
         raise click.UsageError("--json and the results cannot both go to standard output; name a file with -o.")
     fitted = open_model(model, device)
@@ -94,8 +94,9 @@ def write_blocks(
     return width
 
 
-def check_output(output: str, force: bool) -> None:
-    """Refuse a place that cannot be written to, before anything is read."""
+def check_output(output: str, force: bool, reads: tuple[str, ...] = ()) -> None:
+    """Refuse a place that cannot be written to, or that holds what is read, before anything is read."""
+    refuse_own_input(output, reads)
     with as_usage(DataError):
         if output == "-" or Path(output).parent.exists():
             Writer(output, overwrite=force)

@@ -101,6 +101,11 @@ class Loss(WeightedPart, ABC):
         """The decoder's output that would expect ``mean``: the reverse of :meth:`mean`."""
         return mean
 
+    @property
+    def needs_unit(self) -> bool:
+        """Whether the data must lie between 0 and 1."""
+        return False
+
     def restart(self) -> None:
         """Forget what was gathered from earlier trips (a variance, say); called before a pass over data."""
 

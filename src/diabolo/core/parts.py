@@ -8,6 +8,7 @@ and the flags of the command line. A new part is one class in one file; it is fo
 from __future__ import annotations
 
 import dataclasses
+import math
 import numbers
 import re
 from collections.abc import Iterator
@@ -90,7 +91,7 @@ def check_field(owner: str, field: dataclasses.Field, value: Any) -> None:
     if (
         not number
         or not whole
-        or value != value
+        or not math.isfinite(value)
         or (low is not None and (value <= low if above else value < low))
         or (high is not None and (value >= high if below else value > high))
     ):
@@ -231,7 +232,16 @@ def as_part(kind: type[Kind], value: Kind | str) -> Kind:
     if isinstance(value, kind):
         return value.clone()
     hint = f" Did you mean {value.__name__}()?" if isinstance(value, type) else ""
-    raise TypeError(f"Expected a {kind.__name__.lower()} or its name, but {value!r} came.{hint}")
+    raise TypeError(f"Expected {article(kind.__name__.lower())} or its name, but {value!r} came.{hint}")
+
+
+def article(word: str) -> str:
+    """A word with its article.
+
+    >>> article("architecture"), article("loss")
+    ('an architecture', 'a loss')
+    """
+    return f"an {word}" if word[0] in "aeiou" else f"a {word}"
 
 
 def to_plain(value: Any) -> Any:

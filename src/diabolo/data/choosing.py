@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..core.errors import ShapeError
+from ..core.errors import DataError, ShapeError
 from .arrays import Arrays
 from .examples import names, open_named
 from .files import open_path
@@ -31,6 +31,8 @@ def open_data(X: Any, *, label: str | None = None) -> Source:
     >>> open_data("digits").shape
     (8, 8)
     """
+    if isinstance(X, str) and not X.strip():
+        raise DataError(f"The data came as {X!r}; give a path, a pattern, or one of {', '.join(names())}.")
     if isinstance(X, Source):
         return X
     if isinstance(X, str) and X in names():

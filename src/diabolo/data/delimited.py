@@ -231,7 +231,11 @@ class DelimitedSource(Source):
                 first = min(first, (row, column)) if first else (row, column)
         row, column = first or (0, 0)
         cell = rows[row][column]
-        comma = " Write decimal points for commas." if DECIMAL_COMMA.fullmatch(cell) else ""
+        comma = (
+            " A decimal comma becomes a point; a comma between thousands is left out."
+            if DECIMAL_COMMA.fullmatch(cell)
+            else ""
+        )
         others = f" Columns that hold text: {listed(bad)}." if len(bad) > 1 else ""
         return DataError(
             f"{self.place}, line {lines[row]}, column {names[column]!r}: {short(cell)} is no "

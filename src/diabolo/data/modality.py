@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from ..architectures import MLP
-from ..core.errors import DataError, ShapeError
+from ..core.errors import ShapeError
 from ..core.kinds import Architecture, Loss, Shape
 from ..core.roundtrip import Batch
 from ..losses import GaussianLikelihood
-from .scaling import Scaling, Statistics, choose_scaling, known_cells, survey
+from .scaling import Scaling, Statistics, choose_scaling, known_cells, refuse_extreme, stretches, survey
 from .source import Source
 
 
@@ -92,10 +92,23 @@ class Modality(ABC):
         if known is not None:
             values = np.where(known, values, np.broadcast_to(self.scaling.center, values.shape[1:]))
         scaled = self.to_network(self.scaling.forward(values))
-        if scaled is not values and known_cells(scaled, source, start) is not None:
-            raise DataError(f"{source.place}: a value is so large that it overflows after scaling; look for outliers.")
+        refuse_extreme(scaled, values, source, start)
         tensor = torch.from_numpy(scaled if scaled.flags.writeable else scaled.copy())
         return Batch(tensor, None if known is None else torch.from_numpy(self.to_network(known)))
+
+    def read_all(self, source: Source) -> Batch:
+        """Read a source whole, a stretch at a time into one tensor, so that no second copy of it is ever there."""
+        if source.dtype == np.float32 and self.scaling.changes_nothing:
+            return self.read(source)
+        values = torch.empty(source.rows, *self.shape)
+        known: torch.Tensor | None = None
+        for start, stop in stretches(source):
+            part = self.read(source, start, stop)
+            values[start:stop] = part.values
+            if part.known is not None:
+                known = torch.ones_like(values, dtype=torch.bool) if known is None else known
+                known[start:stop] = part.known
+        return Batch(values, known)
 
     def refuse_other_shape(self, source: Source) -> None:
         """Data to use must have the shape of the data at fit."""

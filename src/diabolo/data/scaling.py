@@ -11,6 +11,7 @@ from ..core.errors import DataError
 from .source import Source
 
 BLOCK_CELLS = 2_000_000
+LARGEST_SCALED = 1e15  # its square, summed over many cells, is still a float32
 SCALINGS = ("auto", "standard", "unit", "center", "none")
 
 
@@ -68,6 +69,11 @@ def survey(source: Source) -> Statistics:
         count = merged
         smallest, largest = np.minimum(smallest, part.smallest), np.maximum(largest, part.largest)
     deviation = np.sqrt(squares / np.maximum(count, 1))
+    if not np.isfinite(deviation).all():
+        raise DataError(
+            f"{source.place}: cell {np.flatnonzero(~np.isfinite(deviation.ravel()))[0]} of the samples varies more "
+            "than numbers can say; look for extreme values in it."
+        )
     smallest[count == 0] = largest[count == 0] = 0.0
     return Statistics(count, mean, deviation, smallest, largest, whole, missing)
 
@@ -102,31 +108,43 @@ def is_whole(block: np.ndarray, known: np.ndarray | None) -> bool:
 def known_cells(block: np.ndarray, source: Source, start: int) -> np.ndarray | None:
     """Which cells are there, or ``None`` if all are; infinities are refused.
 
-    A finite sum says in one pass that every cell is finite; only otherwise is it worth looking closer.
+    One product of all cells with themselves says at once that all are finite; only otherwise is it worth a closer look.
     """
-    if block.dtype.kind != "f":
+    if block.dtype.kind != "f" or sum_of_squares(block) < np.inf:
         return None
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(block.sum()):
-            return None
-    refuse_infinite(block, source, start)
+    refuse(
+        np.isinf(block), block, source, start, "is infinity (inf). Only finite numbers and NaN (missing) can be used"
+    )
     known = ~np.isnan(block)
     return None if known.all() else known
 
 
-def refuse_infinite(block: np.ndarray, source: Source, start: int) -> None:
-    """Infinities cannot be learned; name the first."""
-    if not np.isinf(block).any():
+def sum_of_squares(block: np.ndarray) -> float:
+    """All cells squared and summed, or infinity where that is no finite number."""
+    with np.errstate(all="ignore"):
+        flat = block.reshape(-1)
+        total = float(np.dot(flat, flat))
+    return total if np.isfinite(total) else np.inf
+
+
+def refuse_extreme(scaled: np.ndarray, values: np.ndarray, source: Source, start: int) -> None:
+    """Numbers whose squares would overflow cannot be learned or scored; name the first."""
+    if sum_of_squares(scaled) >= LARGEST_SCALED**2:
+        too_large = ~(np.abs(scaled.reshape(values.shape)) < LARGEST_SCALED)
+        refuse(too_large, values, source, start, "is too far from the rest to be computed with in float32")
+
+
+def refuse(wrong: np.ndarray, values: np.ndarray, source: Source, start: int, what: str) -> None:
+    """Name the first wrong cell, if there is one."""
+    if not wrong.any():
         return
-    row, *cell = (int(place) for place in np.argwhere(np.isinf(block))[0])
+    row, *cell = (int(place) for place in np.argwhere(wrong)[0])
     if source.names is not None:
         where = f"column {source.names[cell[0]]!r}, row {start + row}"
     else:
         where = f"row {start + row}, cell {cell[0] if len(cell) == 1 else tuple(cell)}"
-    raise DataError(
-        f"{source.place}: {where} is infinity (inf). Only finite numbers and NaN (missing) can be used; "
-        "replace it or mark it as missing."
-    )
+    value = values[(row, *cell)]
+    raise DataError(f"{source.place}: {where} ({value:g}) {what}; replace it or mark it as missing (NaN).")
 
 
 @dataclass(frozen=True)
@@ -148,18 +166,24 @@ class Scaling:
     scale: np.ndarray
     unit: bool
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether both units are the same."""
+        return self.center.ndim == 0 and self.center == 0 and self.scale == 1
+
     def forward(self, values: np.ndarray) -> np.ndarray:
         """The user's units to the network's, in float32, without a copy where nothing changes."""
-        if self.center.ndim == 0 and self.center == 0 and self.scale == 1:
+        if self.changes_nothing:
             return np.ascontiguousarray(values, dtype=np.float32)
         plain = self.center.ndim == 0 and self.center == 0
         if plain and (values.dtype == np.float32 or values.dtype.kind in "bu"):  # exact enough without a shift
             return np.multiply(values, np.float32(1 / self.scale), dtype=np.float32)
-        return ((values.astype(np.float64) - self.center) / self.scale).astype(np.float32)
+        with np.errstate(over="ignore"):  # what does not fit into float32 is refused by name afterwards
+            return ((values.astype(np.float64) - self.center) / self.scale).astype(np.float32)
 
     def backward(self, values: np.ndarray) -> np.ndarray:
         """The network's units to the user's, in float64 where that matters."""
-        if self.center.ndim == 0 and self.center == 0 and self.scale == 1:
+        if self.changes_nothing:
             return values
         return values.astype(np.float64) * self.scale + self.center
 

@@ -51,10 +51,11 @@ class Table(Modality):
             missing = [name for name in wanted if name not in given]
             extra = [name for name in given if name not in wanted]
             parts = [f"missing: {', '.join(missing)}"] if missing else []
+            hint = " A column of labels is named by --label, or dropped." if extra and not missing else ""
             parts += [f"unexpected: {', '.join(extra)}"] if extra else []
             raise DataError(
                 f"{source.place}: the columns differ from those at fit ({'; '.join(parts) or 'another order'}). "
-                f"Give {', '.join(wanted[:10])}{', ...' if len(wanted) > 10 else ''} in this order."
+                f"Give {', '.join(wanted[:10])}{', ...' if len(wanted) > 10 else ''} in this order.{hint}"
             )
         super().refuse_other_shape(source)
 

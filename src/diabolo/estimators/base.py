@@ -94,7 +94,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     scaling: str = choice(*SCALINGS, default="auto")
     epochs: int | None = within(default=None, low=1)
     batch_size: int = within(default=256, low=1)
-    learning_rate: float | None = within(default=None, low=0.0, above=True)
+    learning_rate: float | None = within(default=None, low=0.0, high=1e30, above=True)
     optimizer: Optimizer | str = "muon"
     schedule: Schedule | str = "LinearDecay"
     averaging: float = within(default=0.0, low=0.0, high=1.0, below=True)
@@ -226,8 +226,16 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def _plan(self, source: Source, seed: int) -> Plan:
         device = choose_device(self.device)
         modality = fit_modality(source, self.scaling)
-        with own_randomness(seed, torch.device("cpu")):
-            network, objective = self._assemble(modality)
+        try:
+            with own_randomness(seed, torch.device("cpu")):
+                network, objective = self._assemble(modality)
+        except RuntimeError as error:
+            if "alloc" not in str(error):
+                raise
+            raise MemoryError(
+                f"The weights of {type(self).__name__} for samples of shape {modality.shape} need more memory than "
+                "there is: make code_size or the architecture smaller."
+            ) from error
         network.to(device)
         objective.to(device)
         return make_plan(self, source, modality, network, objective, seed, device)
@@ -244,6 +252,11 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             Architecture, recipe.architecture or self.architecture or modality.architecture()
         ).check()
         loss = as_part(Loss, recipe.loss or self.loss or modality.loss()).check()
+        if loss.needs_unit and not modality.scaling.unit:
+            raise ValueError(
+                f"{loss!r} needs data between 0 and 1, and {modality.facts['place']} is not after scaling="
+                f"{self.scaling!r}. Use scaling='unit', or a loss such as GaussianLikelihood()."
+            )
         corruption = Clean() if recipe.corruption is None else recipe.corruption.clone().check()
         network = Network(modality.shape, architecture, bottleneck, corruption)
         architecture.start(network.decoder, loss.unlink(torch.from_numpy(modality.mean.astype(np.float32))))
@@ -280,11 +293,13 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def _open(self, X: Any, *, reset: bool) -> Source:
         """A source of the user's data, with scikit-learn's checks and bookkeeping for what lies in memory."""
-        if isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype.kind in "OSU"):
+        if isinstance(X, (list, tuple)) or (
+            isinstance(X, np.ndarray) and (X.dtype.kind in "OSU" or isinstance(X, np.ma.MaskedArray))
+        ):
             source = open_data(X)  # names the cell that is no number
             X = source.read(0, source.rows)
         if (isinstance(X, np.ndarray) and X.ndim < 3) or hasattr(X, "tocsr"):
-            options = {"accept_sparse": "csr", "dtype": "numeric", "ensure_all_finite": "allow-nan"}
+            options = {"accept_sparse": "csr", "dtype": "numeric", "ensure_all_finite": False}
             X = validate_data(self, X, reset=reset, **options)
         elif hasattr(X, "columns") and not isinstance(X, Source):
             source = open_data(X)

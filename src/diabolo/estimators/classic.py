@@ -22,6 +22,7 @@ from .planning import Plan
 
 FILLING_ROUNDS = 500
 SETTLED = 1e-7
+MOST_SQUARED = 2000  # cells; beyond, rows are decomposed themselves instead of their covariance
 
 
 @parameters
@@ -112,31 +113,52 @@ def principal_axes(batches: Batches, validation: Batches | None, size: int) -> t
     """
     mean = axes = torch.zeros(0, dtype=torch.float64)
     captured = 0.0
-    missing = False
     for done in range(1, FILLING_ROUNDS + 1):
-        count, total, products = 0, torch.zeros(()), torch.zeros(())
-        for batch in every_batch(batches, validation):
-            rows = batch.values.flatten(1).double()
-            if batch.known is not None:
-                missing = True
-                known = batch.known.flatten(1)
-                guess = mean + ((torch.where(known, rows, mean) - mean) @ axes.T) @ axes if done > 1 else 0.0 * rows
-                rows = torch.where(known, rows, guess)
-            count, total, products = count + len(rows), total + rows.sum(0), products + rows.T @ rows
-        mean = total / count
-        covariance = products / count - torch.outer(mean, mean)
-        values, vectors = torch.linalg.eigh(covariance)
-        order = values.argsort(descending=True)[:size]
-        found = vectors[:, order].T
-        found = found * torch.sign(found.gather(1, found.abs().argmax(1, keepdim=True)))
-        found[values[order] <= 1e-12 * values.abs().max().clamp(min=1e-300)] = 0.0
-        axes = torch.zeros(size, len(mean), dtype=torch.float64, device=mean.device)
-        axes[: len(found)] = found
-        now = float(values[order].clamp(min=0).sum())
+        stretches = (filled(batch, mean, axes) for batch in every_batch(batches, validation))
+        mean, variances, axes = leading_axes(stretches, size)
+        now = float(variances.sum())
+        missing = done > 1 or any(batch.known is not None for batch in every_batch(batches, validation))
         if not missing or abs(now - captured) <= SETTLED * max(now, 1e-300):
             break
         captured = now
     return mean, axes, done
+
+
+def filled(batch: Batch, mean: Tensor, axes: Tensor) -> Tensor:
+    """Rows in float64, ``(batch, cells)``, what is missing in them as the last round would reconstruct it."""
+    rows = batch.values.flatten(1).double()
+    if batch.known is None:
+        return rows
+    known = batch.known.flatten(1)
+    if not len(mean):
+        return torch.where(known, rows, 0.0)
+    centered = torch.where(known, rows - mean, 0.0)
+    return torch.where(known, rows, (centered @ axes.T) @ axes + mean)
+
+
+def leading_axes(stretches: Iterator[Tensor], size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, variances and axes of the first principal components; by rows where these are fewer than cells."""
+    count, total, products = 0, torch.zeros(()), torch.zeros(())
+    rows: list[Tensor] = []
+    for stretch in stretches:
+        count, total = count + len(stretch), total + stretch.sum(0)
+        if stretch.shape[1] > MOST_SQUARED:
+            rows.append(stretch)
+        else:
+            products = products + stretch.T @ stretch
+    mean = total / count
+    if rows:
+        _, lengths, vectors = torch.linalg.svd(torch.cat(rows) - mean, full_matrices=False)
+        variances = lengths.square() / count
+    else:
+        variances, columns = torch.linalg.eigh(products / count - torch.outer(mean, mean))
+        variances, vectors = variances.flip(0), columns.flip(1).T
+    variances, found = variances[:size], vectors[:size]
+    found = found * torch.sign(found.gather(1, found.abs().argmax(1, keepdim=True)))
+    found = torch.where((variances > 1e-12 * variances.max().clamp(min=1e-300))[:, None], found, 0.0)
+    axes = torch.zeros(size, len(mean), dtype=torch.float64, device=mean.device)
+    axes[: len(found)] = found
+    return mean, variances.clamp(min=0), axes
 
 
 @parameters

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..core.network import Network
 from ..core.objective import Objective
@@ -123,13 +123,18 @@ def make_plan(
     device: torch.device,
 ) -> Plan:
     """Split the rows, cut batches, and count steps and memory."""
-    resident = source.bytes <= total_memory() // RESIDENT_SHARE
-    held_out = round(estimator.validation * source.rows) if source.rows >= FEWEST_ROWS_TO_SPLIT else 0
-    trained = source.rows - held_out
+    resident = is_resident(source)
+    chosen = rows_held_out(source, estimator.validation, seed)
+    trained = source.rows - len(chosen)
+    if trained == 0:
+        raise ValueError(f"validation={estimator.validation} leaves none of the {source.rows} rows to train on.")
     smaller = max(SMALLEST_BATCH, trained // FEWEST_STEPS)
     batch_size = min(estimator.batch_size, smaller)
-    split = resident_batches if resident else streaming_batches
-    batches, validation = split(modality, source, held_out, batch_size, seed, device)
+    if resident:
+        batches, validation = resident_batches(modality, source, chosen, batch_size, seed, device)
+    else:
+        held_out = round(estimator.validation * source.rows)
+        batches, validation = streaming_batches(modality, source, held_out, batch_size, seed, device)
     enough = min(MOST_EPOCHS, max(FEWEST_EPOCHS, -(-STEPS // batches.steps)))
     epochs = 1 if estimator.closed_form else estimator.epochs or enough
     weights = sum(weight.numel() for weight in network.parameters())
@@ -169,32 +174,51 @@ def outputs_per_row(network: Network) -> int:
     return counted
 
 
+def is_resident(source: Source) -> bool:
+    """Whether a source is read whole into memory, and not streamed."""
+    return source.bytes <= total_memory() // RESIDENT_SHARE
+
+
+def blocks_of(source: Source, held_out: int, seed: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Stretches of rows to train on, and random ones of about ``held_out`` rows that are held out."""
+    blocks = [(start, min(start + BLOCK_ROWS, source.rows)) for start in range(0, source.rows, BLOCK_ROWS)]
+    count = min(round(held_out / BLOCK_ROWS), len(blocks) - 1)
+    order = torch.randperm(len(blocks) - 1, generator=torch.Generator().manual_seed(mix(seed, held_out))).tolist()
+    chosen = sorted(order[:count])
+    return [block for place, block in enumerate(blocks) if place not in chosen], [blocks[place] for place in chosen]
+
+
+def rows_held_out(source: Source, validation: float, seed: int) -> Tensor:
+    """Which rows of a source a fit with this seed holds out: their numbers, sorted; a pure function."""
+    held_out = round(validation * source.rows) if source.rows >= FEWEST_ROWS_TO_SPLIT else 0
+    if not is_resident(source):
+        stretches = blocks_of(source, held_out, seed)[1]
+        return torch.cat([torch.arange(start, stop) for start, stop in stretches] or [torch.arange(0)])
+    order = torch.randperm(source.rows, generator=torch.Generator().manual_seed(mix(seed, held_out)))
+    return order[:held_out].sort().values
+
+
 def resident_batches(
-    modality: Modality, source: Source, held_out: int, batch_size: int, seed: int, device: torch.device
+    modality: Modality, source: Source, chosen: Tensor, batch_size: int, seed: int, device: torch.device
 ) -> tuple[Batches, Batches | None]:
-    """All rows in memory, and a random part of them held out."""
-    batch = modality.read(source).to(device)
-    if not held_out:
+    """All rows in memory, and some of them held out."""
+    batch = modality.read_all(source).to(device)
+    if not len(chosen):
         return Resident(batch, batch_size, seed), None
-    order = torch.randperm(len(batch), generator=torch.Generator().manual_seed(mix(seed, held_out)))
-    rest, chosen = order[held_out:].sort().values, order[:held_out].sort().values
-    return Resident(batch, batch_size, seed, rest), Resident(batch, max(batch_size, 2048), seed, chosen)
+    rest = torch.ones(len(batch), dtype=torch.bool)
+    rest[chosen] = False
+    held_out = Resident(batch, max(batch_size, 2048), seed, chosen)
+    return Resident(batch, batch_size, seed, rest.nonzero().flatten()), held_out
 
 
 def streaming_batches(
     modality: Modality, source: Source, held_out: int, batch_size: int, seed: int, device: torch.device
 ) -> tuple[Batches, Batches | None]:
-    """Blocks of rows read when they are needed, and random ones of them held out."""
-    blocks = [(start, min(start + BLOCK_ROWS, source.rows)) for start in range(0, source.rows, BLOCK_ROWS)]
-    count = min(round(held_out / BLOCK_ROWS), len(blocks) - 1) if held_out else 0
-    order = torch.randperm(len(blocks) - 1, generator=torch.Generator().manual_seed(mix(seed, held_out))).tolist()
-    chosen = set(order[:count])
+    """Blocks of rows read when they are needed, and some of them held out."""
+    rest, chosen = blocks_of(source, held_out, seed)
     read = partial(modality.read, source)
-    rest = [block for place, block in enumerate(blocks) if place not in chosen]
     batches = Streaming(read, rest, batch_size, seed, device)
-    if not chosen:
-        return batches, None
-    return batches, Streaming(read, [blocks[place] for place in sorted(chosen)], batch_size, seed, device)
+    return batches, Streaming(read, chosen, batch_size, seed, device) if chosen else None
 
 
 def fingerprint(estimator: Estimator, source: Source, plan: Plan) -> str:

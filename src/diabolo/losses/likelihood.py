@@ -63,7 +63,7 @@ class GaussianLikelihood(Loss):
         lost = squared_error(trip, self.link)
         cells = trip.known_cells()
         if self.training:
-            count = cells.sum() if isinstance(cells, Tensor) else lost.new_tensor(cells * len(lost))
+            count = cells.sum() if isinstance(cells, Tensor) else lost.new_full((), cells * len(lost))
             variance = self._gather(lost.detach().sum(), count)
         else:
             variance = self._remembered()
@@ -87,6 +87,11 @@ class GaussianLikelihood(Loss):
     def _remembered(self) -> Tensor:
         """The mean square of everything since the last restart."""
         return self.get_buffer("squares") / self.get_buffer("counts")
+
+    @property
+    def needs_unit(self) -> bool:
+        """A sigmoid reaches nothing else."""
+        return self.link == "sigmoid"
 
     def restart(self) -> None:
         """Forget the sums; the first trip afterwards begins anew."""
@@ -124,6 +129,11 @@ class BernoulliLikelihood(Loss):
         """``RoundTrip -> (batch,)``."""
         cells = functional.binary_cross_entropy_with_logits(trip.output, trip.target, reduction="none")
         return trip.over_cells(cells)
+
+    @property
+    def needs_unit(self) -> bool:
+        """Probabilities explain nothing else."""
+        return True
 
     def mean(self, output: Tensor) -> Tensor:
         """Probabilities."""

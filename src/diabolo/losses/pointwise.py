@@ -79,6 +79,11 @@ class SquaredError(Loss):
         """``RoundTrip -> (batch,)``."""
         return squared_error(trip, self.link) / 2
 
+    @property
+    def needs_unit(self) -> bool:
+        """A sigmoid reaches nothing else."""
+        return self.link == "sigmoid"
+
     def mean(self, output: Tensor) -> Tensor:
         """What the output expects."""
         return linked(output, self.link)

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import torch
 
 from ..core.codes import Code
-from ..core.roundtrip import Batch
 from ..corruptions import Clean
-from ..data.modality import Modality
 from ..data.scaling import Statistics
 from ..data.source import Source
 from ..estimators.base import Estimator
-from ..estimators.planning import (
-    FEWEST_ROWS_TO_SPLIT,
-    RESIDENT_SHARE,
-    resident_batches,
-    streaming_batches,
-    total_memory,
-)
+from ..estimators.planning import FEWEST_ROWS_TO_SPLIT, rows_held_out
 from .measure import Kept, Measures
 from .words import count, number, share
 
@@ -85,14 +76,6 @@ class Duel:
         return 1 - low / high if high else 0.0
 
 
-class RowNumbers:
-    """A modality that reads nothing but each row's number, so that a split can be made again."""
-
-    def read(self, source: Source, start: int = 0, stop: int | None = None) -> Batch:
-        """Row numbers in place of rows."""
-        return Batch(torch.arange(start, source.rows if stop is None else stop)[:, None])
-
-
 def is_training_data(model: Estimator, source: Source, statistics: Statistics) -> bool:
     """Whether a source holds what a model was fitted on: as many rows, as many holes, the same mean."""
     modality = model.modality_
@@ -105,15 +88,9 @@ def is_training_data(model: Estimator, source: Source, statistics: Statistics) -
 
 def held_out_rows(model: Estimator, source: Source) -> np.ndarray:
     """The rows that chose the best epoch of a fit to this source and that no step was made on, sorted."""
-    history = model.history_
-    if "validation_loss" not in history.columns or source.rows < FEWEST_ROWS_TO_SPLIT:
+    if "validation_loss" not in model.history_.columns:
         return np.empty(0, dtype=np.int64)
-    split = resident_batches if source.bytes <= total_memory() // RESIDENT_SHARE else streaming_batches
-    numbers, how_many = cast(Modality, RowNumbers()), round(model.validation * source.rows)
-    held_out = split(numbers, source, how_many, model.batch_size, model.seed_, torch.device("cpu"))[1]
-    if held_out is None:
-        return np.empty(0, dtype=np.int64)
-    return np.sort(torch.cat([batch.values[:, 0] for batch in held_out.ordered()]).numpy())
+    return rows_held_out(source, model.validation, model.seed_).numpy()
 
 
 def choose_rows(model: Estimator, source: Source, statistics: Statistics, seed: int) -> Split:

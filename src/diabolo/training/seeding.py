@@ -40,10 +40,11 @@ def seed_from(random_state: int | np.random.RandomState | np.random.Generator | 
         return int(random_state.randint(2**31))
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**31))
-    if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool) and random_state >= 0:
+    if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool) and 0 <= random_state < 2**63:
         return int(random_state)
     raise ValueError(
-        f"random_state came as {random_state!r}; it must be None, a whole number of at least 0, or a numpy generator."
+        f"random_state came as {random_state!r}; it must be None, a whole number from 0 to 2**63 - 1, or a numpy "
+        "generator."
     )
 
 

@@ -116,7 +116,7 @@ class Checkpointer(Watcher):
     fingerprint : str
         Of data and parameters; a run only resumes where both are the same.
     seconds : float, default 10
-        At least so long between two checkpoints; 0 writes one after every step.
+        At least so long between two checkpoints, the first after one second; 0 writes one after every step.
 
     >>> Checkpointer("model.checkpoint", "fingerprint").seconds
     10.0
@@ -124,7 +124,7 @@ class Checkpointer(Watcher):
 
     def __init__(self, path: str | Path, fingerprint: str, seconds: float = 10.0) -> None:
         self.path, self.fingerprint, self.seconds = Path(path), fingerprint, seconds
-        self.last = time.monotonic()
+        self.last = time.monotonic() - seconds + min(1.0, seconds)  # the first one soon
 
     def on_step(self, run: Run) -> None:
         """Write if it is time."""
