@@ -138,7 +138,8 @@ def make_plan(
     enough = min(MOST_EPOCHS, max(FEWEST_EPOCHS, -(-STEPS // batches.steps)))
     epochs = 1 if estimator.closed_form else estimator.epochs or enough
     weights = sum(weight.numel() for weight in network.parameters())
-    data = source.bytes if resident else 4 * 2 * 8 * BLOCK_ROWS * int(np.prod(source.shape))
+    copied = not (source.dtype == np.float32 and modality.scaling.changes_nothing)
+    data = source.bytes * (1 + copied) if resident else 4 * 2 * 8 * BLOCK_ROWS * int(np.prod(source.shape))
     # Weights, gradients, momentum, the best ones and a snapshot, some of them twice; each output and its gradient.
     memory = data + 4 * 8 * weights + 4 * 2 * batch_size * outputs_per_row(network)
     return Plan(
