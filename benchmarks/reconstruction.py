@@ -21,12 +21,12 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from common import machine, machine_line, mnist_images
-from diabolo import MLP, Autoencoder, LinearAutoencoder
+from diabolo import MLP, Autoencoder, Conv, LinearAutoencoder
 from diabolo.estimators import Estimator
 
 Result = dict[str, float | int | str]
 
-# The defaults, and what an hour's patience buys.
+# The defaults, and what more patience buys.
 CONFIGURATIONS: dict[str, Callable[[int, int], Estimator]] = {
     "linear, exact": lambda size, seed: LinearAutoencoder(code_size=size, random_state=seed),
     "linear, gradient": lambda size, seed: LinearAutoencoder(code_size=size, solver="gradient", random_state=seed),
@@ -36,6 +36,9 @@ CONFIGURATIONS: dict[str, Callable[[int, int], Estimator]] = {
     "default": lambda size, seed: Autoencoder(code_size=size, random_state=seed),
     "long": lambda size, seed: Autoencoder(
         code_size=size, architecture=MLP(hidden=(512, 256)), batch_size=512, epochs=40, patience=40, random_state=seed
+    ),
+    "long, convolutional": lambda size, seed: Autoencoder(
+        code_size=size, architecture=Conv(channels=(32, 64), hidden=512), epochs=14, patience=14, random_state=seed
     ),
 }
 
@@ -54,9 +57,10 @@ def measure(name: str, size: int, seed: int, X: np.ndarray, X_test: np.ndarray) 
         seconds = time.perf_counter() - started
         error, summed = judged(lambda data: pca.inverse_transform(pca.transform(data)), X_test)
     else:
-        model = CONFIGURATIONS[name](size, seed).fit(X)
+        shape = (-1, 28, 28) if "convolutional" in name else (-1, 784)
+        model = CONFIGURATIONS[name](size, seed).fit(X.reshape(shape))
         seconds = time.perf_counter() - started
-        error, summed = judged(model.reconstruct, X_test)
+        error, summed = judged(lambda data: model.reconstruct(data.reshape(shape)).reshape(-1, 784), X_test)
     return {"name": name, "size": size, "seed": seed, "error": error, "summed": summed, "seconds": seconds}
 
 
@@ -77,7 +81,9 @@ def table(results: list[Result]) -> str:
 def main() -> None:
     """Read the flags, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--small", action="store_true", help="6,000 pictures, one seed, without the long configuration")
+    parser.add_argument(
+        "--small", action="store_true", help="6,000 pictures, one seed, without the long configurations"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="*", help="names of configurations (PCA runs always)")
     parser.add_argument("--sizes", type=int, nargs="*", default=[30, 32])
@@ -87,7 +93,7 @@ def main() -> None:
     names = [name for name in CONFIGURATIONS if not options.only or any(word in name for word in options.only)]
     if options.small:
         X, options.seeds, options.sizes = X[:6000], 1, [32]
-        names = [name for name in names if name != "long"]
+        names = [name for name in names if "long" not in name]
     print(machine_line(machine()))
     print(f"MNIST, {len(X):,} pictures to train, {len(X_test):,} to judge\n")
     results = [
