@@ -1,7 +1,7 @@
 """How much of MNIST comes back through a narrow waist: PCA, a linear autoencoder, and the defaults, on one split.
 
-Trained on the 60,000 training pictures (a tenth of them held out by the library to choose the epoch), judged once on
-the 10,000 test pictures, pixels between 0 and 1. Figures are the mean squared error per pixel, and summed per picture.
+Trained on the 60,000 training pictures (a tenth of them held out by the library to choose the epoch), judged on the
+10,000 test pictures, pixels between 0 and 1. Figures are the mean squared error per pixel, and summed per picture.
 
     python benchmarks/reconstruction.py            # every configuration, three seeds
     python benchmarks/reconstruction.py --small    # 6,000 pictures, one seed, a minute at most

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -43,9 +43,9 @@ class Modality(ABC):
     name: ClassVar[str]
 
     @classmethod
+    @abstractmethod
     def reads(cls, source: Source) -> bool:
         """Whether this modality is the one for a source."""
-        raise NotImplementedError
 
     @classmethod
     def fit(cls, source: Source, scaling: str) -> Modality:
