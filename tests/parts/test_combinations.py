@@ -17,15 +17,15 @@ from diabolo.core import (
     Network,
     Objective,
     Penalty,
-    Sum,
     check_match,
     every,
 )
 from diabolo.core.parts import Part
+from diabolo.core.several import Several
 
 
 def of(kind: type[Part]) -> list[type]:
-    return [part for part in every(kind) if part.__module__.startswith("diabolo.") and part is not Sum]
+    return [part for part in every(kind) if part.__module__.startswith("diabolo.") and not issubclass(part, Several)]
 
 
 EVERY = list(itertools.product(of(Corruption), of(Architecture), of(Bottleneck), of(Loss), [None, *of(Penalty)]))

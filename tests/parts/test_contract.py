@@ -22,18 +22,18 @@ from diabolo.core import (
     Part,
     Penalty,
     ShapeError,
-    Sum,
     every,
     find,
 )
 from diabolo.core.parts import as_part, from_plain, kinds, to_plain
+from diabolo.core.several import Several
 from diabolo.corruptions import Clean
 from diabolo.training import Optimizer, Schedule
 
 
 def of(kind: type[Part]) -> list[type[Part]]:
     """The library's own concrete parts of a kind."""
-    return [part for part in every(kind) if part.__module__.startswith("diabolo.") and part is not Sum]
+    return [part for part in every(kind) if part.__module__.startswith("diabolo.") and not issubclass(part, Several)]
 
 
 ALL = [part for kind in kinds() for part in of(kind)]

@@ -4,9 +4,11 @@ from ..lazy import attach
 
 HOMES = {
     **dict.fromkeys(["Part", "WeightedPart", "choice", "every", "find", "parameters", "within"], ".parts"),
-    **dict.fromkeys(["Code", "DiscreteCode", "GaussianCode", "QuantizedCode"], ".codes"),
+    **dict.fromkeys(["Code", "DiscreteCode", "GaussianCode", "QuantizedCode", "SparseCode"], ".codes"),
     **dict.fromkeys(["Batch", "RoundTrip", "View"], ".roundtrip"),
-    **dict.fromkeys(["Architecture", "Bottleneck", "Corruption", "Loss", "Penalty", "Shape", "Sum"], ".kinds"),
+    **dict.fromkeys(
+        ["Architecture", "Bottleneck", "Corruption", "Loss", "Penalty", "Rival", "Series", "Shape", "Sum"], ".kinds"
+    ),
     **dict.fromkeys(["Network", "ViewEncoder"], ".network"),
     **dict.fromkeys(["Cost", "Objective", "Recipe", "check_match"], ".objective"),
     **dict.fromkeys(["DataError", "DivergedError", "MissingPackageError", "ModelFileError", "ShapeError"], ".errors"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -31,8 +32,11 @@ class Code:
 
     def float(self) -> Self:
         """The same code in float32, for losses that must not lose digits."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return type(self)(**{name: widen(value) for name, value in fields.items()})
+        return self.map(widen)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """The same code with each tensor changed."""
+        return type(self)(**{field.name: change(getattr(self, field.name)) for field in dataclasses.fields(self)})
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,22 @@ class GaussianCode(Code):
         """Draw :math:`z = \\mu + \\sigma\\,\\epsilon`, differentiable in both parameters."""
         noise = torch.randn_like(self.mean)
         return dataclasses.replace(self, values=self.mean + noise * (self.log_variance / 2).exp())
+
+
+@dataclass(frozen=True)
+class SparseCode(Code):
+    """A code of which few numbers are not zero.
+
+    Parameters
+    ----------
+    values, wanted : Tensor of shape (batch, ..., size)
+        ``wanted`` is what each unit would have said, had it been let through.
+
+    >>> SparseCode(torch.tensor([[0.0, 2.0]]), torch.tensor([[1.0, 2.0]])).wanted.tolist()
+    [[1.0, 2.0]]
+    """
+
+    wanted: Tensor
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import torch
 from torch import Tensor, nn
 
 from .codes import Code
 from .parts import Part, WeightedPart, kind_of
 from .roundtrip import RoundTrip, View
+from .several import Several
 
 if TYPE_CHECKING:
     from .network import Network
@@ -23,9 +23,20 @@ class Corruption(Part, ABC):
 
     is_kind: ClassVar[bool] = True
 
+    def build(self, shape: Shape) -> Self:
+        """Prepare for samples of ``shape``; refuses with a ShapeError those that it makes no sense for."""
+        return self
+
     @abstractmethod
     def __call__(self, x: Tensor) -> View:
         """Corrupt ``x`` of shape (batch, *shape) into a view of the same shape; never in place."""
+
+    def steps(self) -> list[Corruption]:
+        """The corruptions that this one applies in turn."""
+        return [self]
+
+    def __add__(self, other: Corruption) -> Series:
+        return Series((*self.steps(), *other.steps()))
 
 
 class Architecture(Part, ABC):
@@ -75,6 +86,10 @@ class Bottleneck(WeightedPart, ABC):
     def build(self, width: int) -> Self:
         """Make the weights for features of ``width`` channels."""
 
+    def meet(self, features: Tensor) -> None:
+        """See the features of some training rows once, before the first step: a codebook begins at them."""
+        return
+
     @abstractmethod
     def forward(self, features: Tensor) -> Code:
         """``(batch, ..., width) -> Code`` with values ``(batch, ..., size)``."""
@@ -88,6 +103,13 @@ class Loss(WeightedPart, ABC):
     def build(self, shape: Shape) -> Self:
         """Make what the loss itself has to remember for samples of ``shape``."""
         return self
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """What the decoder has to give for samples of ``shape``: as much again, or several numbers per cell.
+
+        Several numbers per cell stand one after the other along the last axis: all means, then all variances.
+        """
+        return shape
 
     @abstractmethod
     def forward(self, trip: RoundTrip) -> Tensor:
@@ -130,6 +152,10 @@ class Penalty(WeightedPart, ABC):
         """Make the weights that the price itself needs."""
         return self
 
+    def meet(self, trip: RoundTrip, network: Network) -> None:
+        """See the trip of some training rows once, before the first step."""
+        return
+
     @abstractmethod
     def forward(self, trip: RoundTrip, network: Network) -> Tensor:
         """``() or (batch,)``, in nats, before :meth:`price`."""
@@ -146,91 +172,84 @@ class Penalty(WeightedPart, ABC):
         return Sum((*self.terms(), *other.terms()))
 
 
-class Sum(Penalty):
-    """Several penalties; parameters are reached by the term's name, as in ``penalty__kl__weight``.
+class Rival(Penalty, ABC):
+    """A penalty that learns against the network: it has weights, a loss and an optimizer of its own.
+
+    :meth:`forward` is what the network pays for, with the rival's weights held still; :meth:`loss` is what the rival
+    minimizes, on a trip through which no gradient reaches the network. A rival's price takes no part in validation,
+    because it changes with the rival.
+
+    Attributes
+    ----------
+    learning_rate : float
+        Of the rival's own optimizer, Adam.
+    """
+
+    learning_rate: float
+
+    @abstractmethod
+    def loss(self, trip: RoundTrip, network: Network) -> Tensor:
+        """What the rival itself minimizes: ``()``."""
+
+
+class Sum(Several[Penalty], Penalty):
+    """Several penalties, each at its own price; made by ``+``.
 
     >>> from diabolo.penalties import KL
-    >>> (KL(2.0) + KL(0.5)).get_params()["kl_2__weight"]
-    0.5
+    >>> KL(2.0) + KL(0.5)
+    KL(weight=2.0, warmup=0.0, free_nats=0.0) + KL(weight=0.5, warmup=0.0, free_nats=0.0)
     """
 
     def __init__(self, members: tuple[Penalty, ...] = ()) -> None:
-        self.members = nn.ModuleList(members)
+        self.members = nn.ModuleList(members)  # type: ignore[assignment]
 
     @property
     def weight(self) -> float:  # type: ignore[override]
         """A sum is paid in full; its terms have weights of their own."""
         return 1.0
 
-    def get_params(self, deep: bool = True) -> dict[str, object]:
-        """The terms by name and, if ``deep``, their own fields."""
-        if not deep:
-            return {"members": tuple(self.terms())}
-        own = dict(zip(term_names(self.terms()), self.terms(), strict=True))
-        return {**own, **{f"{n}__{k}": v for n, term in own.items() for k, v in term.get_params().items()}}
-
-    def set_params(self, **params: object) -> Self:
-        """Set a term's field, or replace a term, by the term's name."""
-        names = term_names(self.terms())
-        for name, value in params.items():
-            head, _, tail = name.partition("__")
-            if head not in names:
-                raise ValueError(
-                    f"Invalid parameter {head!r} for a sum of penalties; its terms are {', '.join(names)}."
-                )
-            if tail:
-                self.terms()[names.index(head)].set_params(**{tail: value})
-            else:
-                self.members[names.index(head)] = value  # type: ignore[assignment]
-        return self
-
-    def check(self) -> Self:
-        """Check every term."""
-        for term in self.terms():
-            term.check()
-        return self
-
-    def clone(self) -> Self:
-        """The same sum of fresh terms."""
-        return type(self)(tuple(term.clone() for term in self.terms()))
-
     def terms(self) -> list[Penalty]:
         """The penalties that are added."""
-        return list(self.members)  # type: ignore[arg-type]
+        return list(self.members)
 
-    def build(self, network: Network) -> Self:
-        """Build every term."""
-        for term in self.terms():
-            term.build(network)
-        return self
+    def _replace(self, members: Any) -> None:
+        self.members = nn.ModuleList(members)  # type: ignore[assignment]
 
     def forward(self, trip: RoundTrip, network: Network) -> Tensor:
-        """The sum of all terms at their weights."""
-        return torch.stack([term.weight * term(trip, network).mean() for term in self.terms()]).sum()
-
-    def __repr__(self) -> str:
-        return " + ".join(repr(term) for term in self.terms())
+        """Terms are judged one by one, by the objective."""
+        raise NotImplementedError("A sum is taken apart by Objective; judge its terms().")
 
 
-def term_names(terms: list[Penalty]) -> list[str]:
-    """A name for each penalty: its class in snake case, numbered from the second of the same name on."""
-    names: list[str] = []
-    for term in terms:
-        name = snake(type(term).__name__)
-        count = sum(1 for other in names if other == name or other.startswith(f"{name}_"))
-        names.append(f"{name}_{count + 1}" if count else name)
-    return names
+class Series(Several[Corruption], Corruption):
+    """Several corruptions, one after the other; made by ``+``.
 
-
-def snake(name: str) -> str:
-    """``TotalCorrelation`` -> ``total_correlation``; ``KL`` -> ``kl``.
-
-    >>> snake("TotalCorrelation"), snake("KL")
-    ('total_correlation', 'kl')
+    >>> from diabolo.corruptions import GaussianNoise, Masking
+    >>> GaussianNoise(0.1) + Masking(0.5)
+    GaussianNoise(scale=0.1) + Masking(share=0.5)
     """
-    return "".join(
-        f"_{c.lower()}" if c.isupper() and i and not name[i - 1].isupper() else c.lower() for i, c in enumerate(name)
-    )
+
+    def __init__(self, members: tuple[Corruption, ...] = ()) -> None:
+        self.members = tuple(members)
+
+    def steps(self) -> list[Corruption]:
+        """The corruptions in their order."""
+        return list(self.members)
+
+    def build(self, shape: Shape) -> Self:
+        """Prepare every member."""
+        for member in self.members:
+            member.build(shape)
+        return self
+
+    def __call__(self, x: Tensor) -> View:
+        """Corrupt what the member before left; what one hid stays hidden."""
+        view = View(x)
+        for member in self.members:
+            after = member(view.values)
+            if view.hidden is not None:
+                after = after.without(view.hidden)
+            view = after
+        return view
 
 
 __all__ = [
@@ -239,9 +258,9 @@ __all__ = [
     "Corruption",
     "Loss",
     "Penalty",
+    "Rival",
+    "Series",
     "Shape",
     "Sum",
     "kind_of",
-    "snake",
-    "term_names",
 ]

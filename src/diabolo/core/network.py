@@ -32,7 +32,9 @@ class Network(nn.Module):
     bottleneck : Bottleneck
         Makes the code :math:`z`. Built here.
     corruption : Corruption
-        The :math:`c` that the encoder's input goes through while training.
+        The :math:`c` that the encoder's input goes through while training. Prepared here.
+    output_shape : tuple of int, or None
+        The shape of what the decoder gives, where a loss wants several numbers per cell.
 
     >>> from diabolo import MLP, Clean, Identity
     >>> import torch
@@ -42,23 +44,29 @@ class Network(nn.Module):
     """
 
     def __init__(
-        self, shape: Shape, architecture: Architecture, bottleneck: Bottleneck, corruption: Corruption
+        self,
+        shape: Shape,
+        architecture: Architecture,
+        bottleneck: Bottleneck,
+        corruption: Corruption,
+        output_shape: Shape | None = None,
     ) -> None:
         super().__init__()
         if bottleneck.size is None:
             raise ValueError(f"{bottleneck!r} has no size yet; give it one: {type(bottleneck).__name__}(size=8).")
         self.shape = tuple(shape)
         self.computes_in: torch.dtype | None = None  # half precision, on the copy that trains
-        self.corruption = corruption
+        self.corruption = corruption.build(self.shape)
         self.encoder, width = architecture.encoder(self.shape)
         self.bottleneck = bottleneck.build(width)
-        self.decoder = architecture.decoder(bottleneck.size, self.shape)
+        self.decoder = architecture.decoder(bottleneck.size, self.shape if output_shape is None else output_shape)
         architecture.join(self.encoder, self.bottleneck, self.decoder)
 
     def forward(
         self,
         x: Tensor,
         known: Tensor | None = None,
+        degraded: View | None = None,
         *,
         corrupt: bool | None = None,
         sample: bool | None = None,
@@ -70,12 +78,18 @@ class Network(nn.Module):
         x : Tensor of shape (batch, *shape)
         known : Tensor of bool of the same shape, or None
             What is not known is never read: it is zero for the encoder, and hidden.
+        degraded : View, or None
+            What the encoder sees instead of ``x``, wherever it would see a corruption.
         corrupt, sample : bool, or None
             Whether to corrupt the input and to draw from the code; ``None``: while training only, so that
             scoring is deterministic.
         """
         target = x if known is None else x.masked_fill(~known, 0.0)
-        view = self.corruption(target) if (self.training if corrupt is None else corrupt) else View(target)
+        corrupted = self.training if corrupt is None else corrupt
+        start = View(target) if degraded is None or not corrupted else degraded
+        view = self.corruption(start.values) if corrupted else start
+        if start.hidden is not None:
+            view = view.without(start.hidden)
         if known is not None:
             view = view.without(~known)
         features = self.features(view)
@@ -90,3 +104,14 @@ class Network(nn.Module):
             view = View(view.values.to(self.computes_in), view.hidden)
         features: Tensor = self.encoder(view if isinstance(self.encoder, ViewEncoder) else view.values)
         return features
+
+    @property
+    @torch.no_grad()
+    def code_shape(self) -> Shape:
+        """The shape of one sample's code: ``(size,)``, or positions and channels of a map."""
+        training = self.training
+        self.eval()
+        anything = torch.zeros(1, *self.shape, device=next(self.parameters()).device)
+        code: Code = self.bottleneck(self.features(View(anything)))
+        self.train(training)
+        return tuple(code.values.shape[1:])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from .kinds import Architecture, Bottleneck, Corruption, Loss, Penalty, term_names
+from .kinds import Architecture, Bottleneck, Corruption, Loss, Penalty, Rival
 from .network import Network
 from .parts import every
 from .roundtrip import Batch, RoundTrip
+from .several import part_names
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Recipe:
         ``None``: what the modality of the data proposes.
     architecture : Architecture, or None
         ``None``: what the modality of the data proposes.
+    objective : callable (Loss, Penalty or None) -> Objective, or None
+        How trips are made and judged, where it is not once each; ``None``: :class:`Objective`.
 
     >>> from diabolo import KL, Gaussian
     >>> Recipe(Gaussian(), KL()).penalty
@@ -38,6 +42,7 @@ class Recipe:
     corruption: Corruption | None = None
     loss: Loss | None = None
     architecture: Architecture | None = None
+    objective: Callable[[Loss, Penalty | None], Objective] | None = None
 
 
 def check_match(bottleneck: Bottleneck, penalty: Penalty | None) -> None:
@@ -97,7 +102,7 @@ class Objective(nn.Module):
         super().__init__()
         self.loss = loss
         self.penalties = nn.ModuleDict(
-            dict(zip(term_names(penalty.terms()), penalty.terms(), strict=True)) if penalty else {}
+            dict(zip(part_names(penalty.terms()), penalty.terms(), strict=True)) if penalty else {}
         )
         self.register_buffer("progress", torch.ones(()), persistent=False)
 
@@ -116,17 +121,35 @@ class Objective(nn.Module):
         self, network: Network, batch: Batch, *, corrupt: bool | None = None, sample: bool | None = None
     ) -> RoundTrip:
         """Make the round trip that this objective judges."""
-        trip: RoundTrip = network(batch.values, batch.known, corrupt=corrupt, sample=sample)
+        trip: RoundTrip = network(batch.values, batch.known, batch.degraded, corrupt=corrupt, sample=sample)
         return trip
 
+    @torch.no_grad()
+    def meet(self, network: Network, batch: Batch) -> None:
+        """Show bottleneck and penalties some training rows, once, before the first step."""
+        trip = self.travel(network, batch, corrupt=False, sample=False)
+        network.bottleneck.meet(trip.features)
+        for term in self.terms().values():
+            term.meet(trip, network)
+
     def forward(self, trip: RoundTrip, network: Network) -> Cost:
-        """Judge a round trip."""
+        """Judge a round trip; rivals, who change while they judge, only while training."""
         values = {"loss": self.loss(trip).mean()}
         total = values["loss"]
         for name, term in self.terms().items():
-            values[name] = term(trip, network).mean()
-            total = total + term.price(self.progress) * values[name]
+            if self.training or not isinstance(term, Rival):
+                values[name] = term(trip, network).mean()
+                total = total + term.price(self.progress) * values[name]
         return Cost(total, values)
+
+    def rivals(self) -> dict[str, Rival]:
+        """The penalties that learn against the network, by name."""
+        return {name: term for name, term in self.terms().items() if isinstance(term, Rival)}
+
+    def rivalry(self, trip: RoundTrip, network: Network) -> dict[str, Tensor]:
+        """What each rival minimizes, on a trip that no gradient goes back through."""
+        apart = trip.detached()
+        return {name: rival.loss(apart, network) for name, rival in self.rivals().items()}
 
     def per_sample(self, trip: RoundTrip, network: Network) -> Tensor:
         """The bound on each sample's negative log-likelihood, in nats: ``(batch,)``."""

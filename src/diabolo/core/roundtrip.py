@@ -3,48 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from .codes import Code, widen
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Some rows of data.
-
-    Parameters
-    ----------
-    values : Tensor of shape (batch, *shape)
-    known : Tensor of bool of the same shape, or None
-        False where the data itself is missing; ``None`` where nothing is.
-
-    >>> import torch
-    >>> len(Batch(torch.zeros(3, 2)))
-    3
-    """
-
-    values: Tensor
-    known: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def to(self, device: torch.device) -> Batch:
-        """The same rows on another device."""
-        known = None if self.known is None else self.known.to(device, non_blocking=True)
-        return Batch(self.values.to(device, non_blocking=True), known)
-
-    def padded(self, multiple: int) -> Batch:
-        """The same rows, the last one repeated until their number is a multiple."""
-        absent = -len(self) % multiple
-        if not absent:
-            return self
-        values = torch.cat([self.values, self.values[-1:].expand(absent, *self.values.shape[1:])])
-        known = self.known
-        return Batch(values, None if known is None else torch.cat([known, known[-1:].expand(absent, *known.shape[1:])]))
 
 
 @dataclass(frozen=True)
@@ -65,10 +30,69 @@ class View:
     values: Tensor
     hidden: Tensor | None = None
 
+    def map(self, change: Callable[[Tensor], Tensor]) -> View:
+        """The same view with each tensor changed."""
+        return View(change(self.values), None if self.hidden is None else change(self.hidden))
+
     def without(self, absent: Tensor) -> View:
         """The same view with more cells hidden."""
         hidden = absent if self.hidden is None else self.hidden | absent
         return View(self.values.masked_fill(absent, 0.0), hidden)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of data.
+
+    Parameters
+    ----------
+    values : Tensor of shape (batch, *shape)
+    known : Tensor of bool of the same shape, or None
+        False where the data itself is missing; ``None`` where nothing is.
+    degraded : View, or None
+        What the encoder sees instead while training, where the user has pairs of degraded and clean data.
+
+    >>> import torch
+    >>> len(Batch(torch.zeros(3, 2)))
+    3
+    """
+
+    values: Tensor
+    known: Tensor | None = None
+    degraded: View | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """The same rows with each tensor changed."""
+        return Batch(
+            change(self.values),
+            None if self.known is None else change(self.known),
+            None if self.degraded is None else self.degraded.map(change),
+        )
+
+    @staticmethod
+    def joined(batches: Sequence[Batch]) -> Batch:
+        """Several batches as one."""
+        values = torch.cat([batch.values for batch in batches])
+        known = join_masks([(batch.known, batch.values) for batch in batches], absent=True)
+        seen = [batch.degraded for batch in batches if batch.degraded is not None]
+        if not seen:
+            return Batch(values, known)
+        hidden = join_masks([(view.hidden, view.values) for view in seen], absent=False)
+        return Batch(values, known, View(torch.cat([view.values for view in seen]), hidden))
+
+    def to(self, device: torch.device) -> Batch:
+        """The same rows on another device."""
+        return self.map(lambda part: part.to(device, non_blocking=True))
+
+    def padded(self, multiple: int) -> Batch:
+        """The same rows, the last one repeated until their number is a multiple."""
+        absent = -len(self) % multiple
+        if not absent:
+            return self
+        return self.map(lambda part: torch.cat([part, part[-1:].expand(absent, *part.shape[1:])]))
 
 
 @dataclass(frozen=True)
@@ -85,7 +109,7 @@ class RoundTrip:
         What the encoder saw, after corruption.
     features : Tensor of shape (batch, ..., width)
     code : Code
-    output : Tensor of shape (batch, *shape)
+    output : Tensor of shape (batch, *output_shape)
         What the decoder said, before the loss's link; :meth:`diabolo.core.kinds.Loss.mean` makes data of it.
 
     >>> from diabolo import VAE
@@ -107,19 +131,24 @@ class RoundTrip:
             self, features=widen(self.features), code=self.code.float(), output=widen(self.output)
         )
 
+    def map(self, change: Callable[[Tensor], Tensor]) -> RoundTrip:
+        """The same trip with each tensor changed."""
+        return RoundTrip(
+            change(self.target),
+            None if self.known is None else change(self.known),
+            self.seen.map(change),
+            change(self.features),
+            self.code.map(change),
+            change(self.output),
+        )
+
     def first(self, count: int) -> RoundTrip:
         """The same trip of the first rows only."""
-        if count == len(self.target):
-            return self
-        code = type(self.code)(**{f.name: getattr(self.code, f.name)[:count] for f in dataclasses.fields(self.code)})
-        return RoundTrip(
-            self.target[:count],
-            None if self.known is None else self.known[:count],
-            View(self.seen.values[:count], None if self.seen.hidden is None else self.seen.hidden[:count]),
-            self.features[:count],
-            code,
-            self.output[:count],
-        )
+        return self if count == len(self.target) else self.map(lambda part: part[:count])
+
+    def detached(self) -> RoundTrip:
+        """The same trip, which no gradient goes back through."""
+        return self.map(Tensor.detach)
 
     def over_cells(self, cells: Tensor) -> Tensor:
         """Sum a value per cell over a sample's known cells: ``(batch, *shape) -> (batch,)``."""
@@ -129,3 +158,10 @@ class RoundTrip:
     def known_cells(self) -> Tensor | int:
         """How many cells of each sample are known: ``(batch,)``, or one number where all are."""
         return self.target[0].numel() if self.known is None else self.known.flatten(1).sum(1)
+
+
+def join_masks(masks: Sequence[tuple[Tensor | None, Tensor]], *, absent: bool) -> Tensor | None:
+    """Masks with their values as one mask: ``absent`` where a batch has none, ``None`` where none has one."""
+    if all(mask is None for mask, _ in masks):
+        return None
+    return torch.cat([torch.full_like(of, absent, dtype=torch.bool) if mask is None else mask for mask, of in masks])

@@ -258,9 +258,10 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
                 f"{self.scaling!r}. Use scaling='unit', or a loss such as GaussianLikelihood()."
             )
         corruption = Clean() if recipe.corruption is None else recipe.corruption.clone().check()
-        network = Network(modality.shape, architecture, bottleneck, corruption)
+        output_shape = loss.output_shape(modality.shape)
+        network = Network(modality.shape, architecture, bottleneck, corruption, output_shape)
         architecture.start(network.decoder, loss.unlink(torch.from_numpy(modality.mean.astype(np.float32))))
-        return network, Objective(loss, penalty).build(network)
+        return network, (recipe.objective or Objective)(loss, penalty).build(network)
 
     @property
     def closed_form(self) -> bool:
@@ -387,7 +388,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         if codes.shape[1] != self._n_features_out:
             raise ShapeError(f"Codes have {codes.shape[1]} columns; this model's codes have {self._n_features_out}.")
         device = next(self.network_.parameters()).device
-        batch = Batch(torch.from_numpy(np.array(codes))).padded(ROWS_ALIKE)
+        batch = Batch(torch.from_numpy(codes.reshape(len(codes), *self.network_.code_shape))).padded(ROWS_ALIKE)
         parts = torch.split(batch.values, DECODED_TOGETHER)
         outputs = [self._decode(part.to(device)) for part in parts]
         return self.modality_.write(torch.cat(outputs)[: len(codes)])
@@ -452,9 +453,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     @property
     def _n_features_out(self) -> int:
-        size = self.network_.bottleneck.size
-        assert size is not None
-        return size
+        return int(np.prod(self.network_.code_shape))
 
 
 __all__ = ["DataError", "Estimator"]

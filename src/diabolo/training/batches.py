@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -78,11 +79,10 @@ class Resident(Batches):
         yield from self._take(torch.arange(self.rows) if self.subset is None else self.subset, 0)
 
     def _take(self, order: Tensor, start: int) -> Iterator[Batch]:
-        values, known = self.batch.values, self.batch.known
-        order = order.to(values.device)
+        order = order.to(self.batch.values.device)
         for place in range(start, self.steps):
             rows = order[self.cuts[place] : self.cuts[place + 1]]
-            yield Batch(values.index_select(0, rows), None if known is None else known.index_select(0, rows))
+            yield self.batch.map(partial(torch.index_select, dim=0, index=rows))
 
 
 class Streaming(Batches):
@@ -142,7 +142,7 @@ class Streaming(Batches):
                 done += len(places) - 1
                 continue
             shuffle = torch.randperm(rows, generator=torch.Generator().manual_seed(mix(self.seed, epoch, number)))
-            block = self._join([self.read(begin, stop) for begin, stop in window])
+            block = Batch.joined([self.read(begin, stop) for begin, stop in window])
             for begin, stop in pairwise(places):
                 if done >= start:
                     yield self._pick(block, shuffle[begin:stop]).to(self.device)
@@ -155,12 +155,4 @@ class Streaming(Batches):
 
     @staticmethod
     def _pick(block: Batch, rows: Tensor) -> Batch:
-        return Batch(block.values[rows], None if block.known is None else block.known[rows])
-
-    @staticmethod
-    def _join(blocks: list[Batch]) -> Batch:
-        values = torch.cat([block.values for block in blocks])
-        if all(block.known is None for block in blocks):
-            return Batch(values)
-        masks = [torch.ones_like(b.values, dtype=torch.bool) if b.known is None else b.known for b in blocks]
-        return Batch(values, torch.cat(masks))
+        return block.map(lambda part: part[rows])

@@ -32,7 +32,9 @@ class CapturedStep:
     def __call__(self, batch: Batch) -> None:
         """Run a step."""
         size = len(batch)
-        if batch.known is not None:  # masks come and go with the data; a graph could not follow
+        if (
+            batch.known is not None or batch.degraded is not None
+        ):  # masks come and go with the data; a graph could not follow
             self.step(batch)
             return
         if size in self.graphs:

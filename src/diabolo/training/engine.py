@@ -19,7 +19,7 @@ from .capture import CapturedStep
 from .checkpoint import Checkpoint, flatten, unflatten
 from .history import History
 from .memory import keep_freed_memory
-from .optimizers import Muon, Optimizer
+from .optimizers import Muon, Optimizer, Torch
 from .precision import Working
 from .schedules import LinearDecay, Schedule
 from .seeding import mix, own_randomness, reseed
@@ -29,8 +29,10 @@ from .worker import LOCAL, Worker
 
 STEPS_BACK = 3
 SMALLER = 0.1
+ROWS_TO_MEET = 2048
 EXPLODED = 1e3
-VALIDATING = 0x7A11DA7E  # a position of its own among the seeds of an epoch's steps
+VALIDATING = 0x7A11DA7E  # positions of their own among the seeds of an epoch's steps
+MEETING = 0x3EE7
 
 
 def train(
@@ -114,6 +116,8 @@ def train(
     weights = sum(weight.numel() for weight in network.parameters())
     products = 3.0 * weights * batches.rows / batches.steps
     with own_randomness(seed, run.device), suitable_threads(products, run.device):
+        if resume is None:
+            run.meet()
         run.prepare(precision)
         if resume is not None:
             run.restore(resume)
@@ -160,23 +164,48 @@ class Run:
 
     # What is there before the first step
 
+    def meet(self) -> None:
+        """Show fresh parts some rows of the first epoch, from which they may begin."""
+        met: list[Batch] = []
+        for batch in self.batches.epoch(0):
+            met.append(batch)
+            if sum(map(len, met)) >= ROWS_TO_MEET:
+                break
+        reseed(mix(self.seed, MEETING), self.device)
+        self.network.eval()
+        self.objective.eval()
+        self.objective.meet(self.network, Batch.joined(met))
+
     def prepare(self, precision: str) -> None:
-        """Make the optimizer, the working copy and the sums of the epoch."""
+        """Make the optimizers, the working copy and the sums of the epoch."""
         self.working = Working(self.network, precision)
-        weights = [*self.working.weights, *(w for w in self.objective.parameters() if w.requires_grad)]
+        rivals = self.objective.rivals()
+        theirs = [weight for rival in rivals.values() for weight in rival.parameters()]
+        apart = {id(weight) for weight in theirs}
+        own = [w for w in self.objective.parameters() if w.requires_grad and id(w) not in apart]
+        weights = [*self.working.weights, *own]
         self.worker.share([weight.data for weight in weights])
         self.weights: list[nn.Parameter] = weights
         self.optimizer = self.optimizer_part.build(weights, self.base_rate)
+        self.rival_weights = theirs
+        self.rival_optimizers = {
+            name: Torch("Adam").build(rival.parameters(), rival.learning_rate) for name, rival in rivals.items()
+        }
         if self.device.type == "cuda":
-            for group in self.optimizer.param_groups:
+            for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
                 group["lr"] = torch.tensor(float(group["lr"]), device=self.device)
         self.take_step: Callable[[Batch], None] = (
             CapturedStep(self.descend) if self.device.type == "cuda" and self.worker.count == 1 else self.descend
         )
-        names = ["total", "loss", *self.objective.terms()]
+        names = ["total", "loss", *self.objective.terms(), *(f"{name}_rival" for name in rivals)]
         self.sums = {name: torch.zeros((), dtype=torch.float64, device=self.device) for name in names}
         self.averages = [weight.detach().clone() for weight in weights] if self.averaging else []
         self.epoch_start = self.snapshot()
+
+    @property
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        """The network's, then the rivals'."""
+        return [self.optimizer, *self.rival_optimizers.values()]
 
     @property
     def seconds(self) -> float:
@@ -233,13 +262,11 @@ class Run:
         reseed(mix(self.seed, self.epoch, self.step), self.device)
         total = self.epochs * self.batches.steps
         done = (self.epoch * self.batches.steps + self.step + 1) / total
-        rate = self.base_rate * self.rate_scale * self.schedule.factor(min(done, 1.0 - 0.5 / total))
-        for group in self.optimizer.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
-        self.rate = rate
+        factor = self.rate_scale * self.schedule.factor(min(done, 1.0 - 0.5 / total))
+        rates = [self.base_rate, *(rival.learning_rate for rival in self.objective.rivals().values())]
+        for optimizer, base in zip(self.optimizers, rates, strict=True):
+            set_rate(optimizer, base * factor)
+        self.rate = self.base_rate * factor
         self.objective.progress.fill_(done)
 
     def descend(self, batch: Batch) -> None:
@@ -249,14 +276,22 @@ class Run:
             weight.grad = None
         with self.working.context():
             trip = self.objective.travel(self.working.network, batch)
-        cost = self.objective(trip.float(), self.working.network)
-        cost.total.backward()
+        trip = trip.float()
+        for weight in self.rival_weights:  # held still while the network pays ...
+            weight.requires_grad_(False)
+        cost = self.objective(trip, self.working.network)
+        for weight in self.rival_weights:  # ... and free while they learn
+            weight.requires_grad_(True)
+        rivalry = self.objective.rivalry(trip, self.working.network) if self.rival_weights else {}
+        total = sum(rivalry.values(), start=cost.total)
+        total.backward()
         gradients = self.working.hand_over_gradients()
         if self.worker.count > 1:
             self.worker.average(gradients)
         if self.clip is not None:
             nn.utils.clip_grad_norm_(self.weights, self.clip)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.working.take_weights()
         with torch.no_grad():
             if self.averages:
@@ -264,6 +299,8 @@ class Run:
             self.sums["total"].add_(cost.total.detach(), alpha=len(batch))
             for name, value in cost.terms.items() if self.objective.terms() else ():
                 self.sums[name].add_(value.detach(), alpha=len(batch))
+            for name, value in rivalry.items():
+                self.sums[f"{name}_rival"].add_(value.detach(), alpha=len(batch))
 
     # What an epoch came to
 
@@ -274,7 +311,7 @@ class Run:
         row: dict[str, Any] = {"epoch": self.epoch, "loss": means.pop("total")}
         if self.objective.terms():
             row["reconstruction"] = means.pop("loss")
-            row |= {name: means[name] for name in self.objective.terms()}
+            row |= means
         if self.validation is not None:
             row |= self.validate(self.validation)
         return row | {"learning_rate": self.rate, "seconds": round(self.seconds, 3)}
@@ -299,7 +336,7 @@ class Run:
             cost = self.objective(trip, self.network).total
             squares = trip.over_cells((self.objective.loss.mean(trip.output) - trip.target).square())
             known = trip.known_cells()
-            cells = known.sum() if isinstance(known, Tensor) else known * len(batch)
+            cells = known.sum() if isinstance(known, Tensor) else known * len(trip.target)
             totals += torch.stack([cost.double() * len(batch), squares.sum().double(), totals.new_tensor(float(cells))])
         self.exchange_averages()
         self.objective.train()
@@ -428,7 +465,7 @@ class Run:
         return {
             "network": dict(self.network.state_dict()),
             "objective": dict(self.objective.state_dict()),
-            "optimizer": self.optimizer.state_dict()["state"],
+            "optimizers": [optimizer.state_dict()["state"] for optimizer in self.optimizers],
             "averages": self.averages,
         }
 
@@ -437,8 +474,9 @@ class Run:
         state = unflatten(snapshot["plain"], snapshot["tensors"])
         self.network.load_state_dict(state["network"])
         self.objective.load_state_dict(state["objective"])
-        whole = self.optimizer.state_dict()
-        self.optimizer.load_state_dict({"state": clone(state["optimizer"]), "param_groups": whole["param_groups"]})
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": clone(kept), "param_groups": groups})
         if isinstance(self.take_step, CapturedStep):  # graphs hold the old state's addresses
             self.take_step = CapturedStep(self.descend)
         with torch.no_grad():
@@ -486,6 +524,15 @@ class Run:
         self.seconds_before = plain["seconds"]
         vars(self.history).update(plain["history"])
         self.rate = plain["rate"]
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate, in place where a captured step reads it."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def clone(value: Any) -> Any:
