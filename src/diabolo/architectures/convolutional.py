@@ -7,10 +7,11 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from ..core.activations import ACTIVATIONS
 from ..core.errors import ShapeError
 from ..core.kinds import Architecture, Shape
 from ..core.parts import choice, parameters, within
-from .layers import ACTIVATIONS, cells
+from .layers import cells
 from .linear import begin_at
 
 CONVOLUTIONS: dict[int, Callable[..., nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}

@@ -8,20 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..core.activations import ACTIVATIONS
 from ..core.errors import ShapeError
 from ..core.kinds import Shape
-
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "identity": nn.Identity,
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "softplus": nn.Softplus,
-}
 
 
 def cells(shape: Shape) -> int:

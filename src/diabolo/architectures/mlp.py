@@ -6,10 +6,11 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from ..core.activations import ACTIVATIONS
 from ..core.errors import ShapeError
 from ..core.kinds import Architecture, Bottleneck, Shape
 from ..core.parts import choice, parameters, within
-from .layers import ACTIVATIONS, NORMALIZATIONS, Dense, Transposed, cells
+from .layers import NORMALIZATIONS, Dense, Transposed, cells
 from .linear import begin_at
 
 
