@@ -87,6 +87,12 @@ class Files:
 )
 @label_flag
 @click.option(
+    "--degraded",
+    metavar="DATA",
+    type=click.Path(),
+    help="What the encoder sees of each row while training: the same rows, noisy or damaged. DATA is what comes back.",
+)
+@click.option(
     "--resume", is_flag=True, help="Go on where an interrupted run of the same command stopped, to the same bits."
 )
 @dry_run_flag
@@ -99,6 +105,7 @@ def fit(
     preset: Preset,
     settings: tuple[str, ...],
     label: str | None,
+    degraded: str | None,
     resume: bool,
     dry_run: bool,
     force: bool,
@@ -124,13 +131,13 @@ def fit(
     files = None if output is None else Files.beside(output)
     if files is not None:
         files.check(force=force, resume=resume)
-        refuse_own_input(str(files.model), (data,))
+        refuse_own_input(str(files.model), (data,) if degraded is None else (data, degraded))
     from .fitting import Fitting, make_plan, resumed_seed
 
     if resume and files is not None and values.get("random_state") is None:
         values["random_state"] = resumed_seed(files.checkpoint)
     estimator = make_estimator(preset, values, extra)
-    source, plan = make_plan(estimator, data, label)
+    source, plan = make_plan(estimator, data, label, degraded)
     facts = facts_of(estimator, plan, data, files)
     say(table(lines_of(estimator, plan, files)))
     if dry_run or files is None:

@@ -41,11 +41,12 @@ def resumed_seed(checkpoint: Path) -> int | None:
     return seed if isinstance(seed, int) else None
 
 
-def make_plan(estimator: Estimator, data: str, label: str | None) -> tuple[Source, Plan]:
+def make_plan(estimator: Estimator, data: str, label: str | None, degraded: str | None = None) -> tuple[Source, Plan]:
     """Open the data and decide everything that is decided before training."""
     source = open_source(data, label)
+    seen = None if degraded is None else open_source(degraded, label)
     try:
-        return source, estimator.plan(source)
+        return source, estimator.plan(source, seen)
     except DataError:
         raise
     except ValueError as error:  # parameters that fit neither each other nor this machine

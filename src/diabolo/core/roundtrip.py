@@ -83,6 +83,11 @@ class Batch:
         hidden = join_masks([(view.hidden, view.values) for view in seen], absent=False)
         return Batch(values, known, View(torch.cat([view.values for view in seen]), hidden))
 
+    def view(self) -> View:
+        """What an encoder sees of these rows as they are: missing cells are hidden."""
+        view = View(self.values)
+        return view if self.known is None else view.without(~self.known)
+
     def to(self, device: torch.device) -> Batch:
         """The same rows on another device."""
         return self.map(lambda part: part.to(device, non_blocking=True))

@@ -19,7 +19,7 @@ from ..core.kinds import Architecture, Bottleneck, Corruption, Loss, Penalty
 from ..core.network import Network
 from ..core.objective import Objective, Recipe, check_match
 from ..core.parts import Part, as_part, check_field, choice, parameters, within
-from ..core.roundtrip import Batch, RoundTrip, View
+from ..core.roundtrip import Batch, RoundTrip
 from ..corruptions import Clean
 from ..data.choosing import fit_modality, open_data
 from ..data.modality import Modality
@@ -35,12 +35,6 @@ from .planning import Plan, choose_device, fingerprint, make_plan
 
 ROWS_ALIKE = 64
 DECODED_TOGETHER = 128 * ROWS_ALIKE
-
-
-def view_of(batch: Batch) -> View:
-    """What the encoder sees of data that is not corrupted."""
-    view = View(batch.values)
-    return view if batch.known is None else view.without(~batch.known)
 
 
 @parameters
@@ -163,17 +157,18 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     # Fitting
 
-    def plan(self, X: Any) -> Plan:
+    def plan(self, X: Any, degraded: Any = None) -> Plan:
         """Say what :meth:`fit` would do, without training: rows, shape, parameters, steps, memory."""
         self.check_parameters()
         source = self._open(X, reset=True)
-        return self._plan(source, seed_from(self.random_state))
+        return self._plan(source, seed_from(self.random_state), degraded)
 
     def fit(
         self,
         X: Any,
         y: Any = None,
         *,
+        degraded: Any = None,
         resume: str | None = None,
         watchers: Sequence[Watcher] = (),
         plan: Plan | None = None,
@@ -185,13 +180,17 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         X : array, frame, list, path or name of an example set
             NaN is a missing value: never read, never scored.
         y : ignored
+        degraded : data of the same kind and rows as ``X``, or None
+            What the encoder sees of each row while training, where pairs of degraded and clean data are at hand;
+            the recipe's corruption is applied to it. Afterwards, ``reconstruct`` takes degraded data.
         resume : path, or None
             A checkpoint file that is kept up to date while training. Where it exists already, training goes on
             from there, to the same bits as if it had never stopped.
         watchers : sequence of Watcher
             Who else looks on.
         plan : Plan, or None
-            What :meth:`plan` said about these data and parameters, so that nothing is read twice. It is used up.
+            What :meth:`plan` said about these data and parameters (and ``degraded``), so that nothing is read twice.
+            It is used up.
 
         Returns
         -------
@@ -206,7 +205,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """
         self.check_parameters()
         source = self._open(X, reset=True)
-        plan = plan or self._plan(source, seed_from(self.random_state))
+        plan = plan or self._plan(source, seed_from(self.random_state), degraded)
         checkpoint = None
         lookers = [*watchers, *([Progress()] if self.verbose else [])]
         if resume is not None:
@@ -223,7 +222,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             self.objective_.eval()
         return self
 
-    def _plan(self, source: Source, seed: int) -> Plan:
+    def _plan(self, source: Source, seed: int, degraded: Any = None) -> Plan:
         device = choose_device(self.device)
         modality = fit_modality(source, self.scaling)
         try:
@@ -238,7 +237,8 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             ) from error
         network.to(device)
         objective.to(device)
-        return make_plan(self, source, modality, network, objective, seed, device)
+        seen = None if degraded is None else self._open(degraded, reset=False)
+        return make_plan(self, source, seen, modality, network, objective, seed, device)
 
     def _assemble(self, modality: Modality) -> tuple[Network, Objective]:
         """Build network and objective for a modality, untrained, beginning at the data's mean."""
@@ -373,7 +373,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """Encode: the code of each sample, ``(rows, code_size)`` in float32; means where codes are distributions."""
         check_is_fitted(self, "network_")
         codes = [
-            self.network_.bottleneck(self.network_.features(view_of(batch))).values.flatten(1)[:count]
+            self.network_.bottleneck(self.network_.features(batch.view())).values.flatten(1)[:count]
             for batch, count in self._batches(X)
         ]
         return torch.cat(codes).cpu().numpy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..core.errors import ShapeError
 from ..core.network import Network
 from ..core.objective import Objective
 from ..core.parts import to_plain
+from ..core.roundtrip import Batch
 from ..data.modality import Modality
 from ..data.source import Source
 from ..training import Batches, Resident, Streaming
@@ -50,6 +53,8 @@ class Plan:
         Whether the data fits in memory; otherwise it is streamed.
     closed_form : bool
         Whether there is nothing to train.
+    degraded : Source, or None
+        What the encoder sees instead of the rows while training.
 
     >>> from diabolo import Autoencoder
     >>> plan = Autoencoder(epochs=3).plan("digits")
@@ -69,6 +74,7 @@ class Plan:
     memory: int
     resident: bool
     closed_form: bool
+    degraded: Source | None = None
 
     @property
     def rows(self) -> int:
@@ -116,6 +122,7 @@ def total_memory() -> int:
 def make_plan(
     estimator: Estimator,
     source: Source,
+    degraded: Source | None,
     modality: Modality,
     network: Network,
     objective: Objective,
@@ -123,6 +130,12 @@ def make_plan(
     device: torch.device,
 ) -> Plan:
     """Split the rows, cut batches, and count steps and memory."""
+    if degraded is not None and (degraded.rows, tuple(degraded.shape)) != (source.rows, tuple(source.shape)):
+        raise ShapeError(
+            f"The degraded data came as {degraded.rows:,} rows of shape {tuple(degraded.shape)}, the clean data as "
+            f"{source.rows:,} rows of shape {tuple(source.shape)}; give one degraded row for each clean one, in the "
+            "same order."
+        )
     resident = is_resident(source)
     chosen = rows_held_out(source, estimator.validation, seed)
     trained = source.rows - len(chosen)
@@ -131,10 +144,12 @@ def make_plan(
     smaller = max(SMALLEST_BATCH, trained // FEWEST_STEPS)
     batch_size = min(estimator.batch_size, smaller)
     if resident:
-        batches, validation = resident_batches(modality, source, chosen, batch_size, seed, device)
+        batch = read_whole(modality, source, degraded).to(device)
+        batches, validation = resident_batches(batch, chosen, batch_size, seed)
     else:
         held_out = round(estimator.validation * source.rows)
-        batches, validation = streaming_batches(modality, source, held_out, batch_size, seed, device)
+        read = partial(read_stretch, modality, source, degraded)
+        batches, validation = streaming_batches(read, source, held_out, batch_size, seed, device)
     enough = min(MOST_EPOCHS, max(FEWEST_EPOCHS, -(-STEPS // batches.steps)))
     epochs = 1 if estimator.closed_form else estimator.epochs or enough
     weights = sum(weight.numel() for weight in network.parameters())
@@ -155,6 +170,7 @@ def make_plan(
         memory=int(memory),
         resident=resident,
         closed_form=estimator.closed_form,
+        degraded=degraded,
     )
 
 
@@ -199,11 +215,22 @@ def rows_held_out(source: Source, validation: float, seed: int) -> Tensor:
     return order[:held_out].sort().values
 
 
-def resident_batches(
-    modality: Modality, source: Source, chosen: Tensor, batch_size: int, seed: int, device: torch.device
-) -> tuple[Batches, Batches | None]:
+def read_whole(modality: Modality, source: Source, degraded: Source | None) -> Batch:
+    """All rows of a source, with what the encoder sees of them where that is another source."""
+    batch = modality.read_all(source)
+    return batch if degraded is None else Batch(batch.values, batch.known, modality.read_all(degraded).view())
+
+
+def read_stretch(modality: Modality, source: Source, degraded: Source | None, start: int, stop: int) -> Batch:
+    """Some rows of a source, with what the encoder sees of them where that is another source."""
+    batch = modality.read(source, start, stop)
+    if degraded is None:
+        return batch
+    return Batch(batch.values, batch.known, modality.read(degraded, start, stop).view())
+
+
+def resident_batches(batch: Batch, chosen: Tensor, batch_size: int, seed: int) -> tuple[Batches, Batches | None]:
     """All rows in memory, and some of them held out."""
-    batch = modality.read_all(source).to(device)
     if not len(chosen):
         return Resident(batch, batch_size, seed), None
     rest = torch.ones(len(batch), dtype=torch.bool)
@@ -213,11 +240,15 @@ def resident_batches(
 
 
 def streaming_batches(
-    modality: Modality, source: Source, held_out: int, batch_size: int, seed: int, device: torch.device
+    read: Callable[[int, int], Batch],
+    source: Source,
+    held_out: int,
+    batch_size: int,
+    seed: int,
+    device: torch.device,
 ) -> tuple[Batches, Batches | None]:
     """Blocks of rows read when they are needed, and some of them held out."""
     rest, chosen = blocks_of(source, held_out, seed)
-    read = partial(modality.read, source)
     batches = Streaming(read, rest, batch_size, seed, device)
     return batches, Streaming(read, chosen, batch_size, seed, device) if chosen else None
 
@@ -235,6 +266,7 @@ def fingerprint(estimator: Estimator, source: Source, plan: Plan) -> str:
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     digest.update(plan.modality.mean.tobytes())
-    digest.update(np.ascontiguousarray(source.read(0, min(source.rows, 64))).tobytes())
-    digest.update(np.ascontiguousarray(source.read(max(0, source.rows - 64), source.rows)).tobytes())
+    for read in (source, plan.degraded) if plan.degraded else (source,):
+        digest.update(np.ascontiguousarray(read.read(0, min(read.rows, 64))).tobytes())
+        digest.update(np.ascontiguousarray(read.read(max(0, read.rows - 64), read.rows)).tobytes())
     return digest.hexdigest()
