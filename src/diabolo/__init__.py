@@ -10,13 +10,32 @@ __version__ = "0.1.0"
 
 HOMES = {
     **dict.fromkeys(
-        ["Autoencoder", "DenoisingAutoencoder", "LinearAutoencoder", "VAE", "load", "verify"], ".estimators"
+        ["Autoencoder", "DeepAutoencoder", "DenoisingAutoencoder", "LinearAutoencoder", "VAE", "load", "verify"],
+        ".estimators",
     ),
-    **dict.fromkeys(["MLP", "Conv", "Linear"], ".architectures"),
+    **dict.fromkeys(
+        ["ContractiveAutoencoder", "RegularizedAutoencoder", "SparseAutoencoder", "SparseDictionary"], ".estimators"
+    ),
+    **dict.fromkeys(["Dictionary"], ".architectures"),
+    **dict.fromkeys(["BatchTopK", "Gated", "JumpReLU", "TopK"], ".bottlenecks"),
+    **dict.fromkeys(["L1", "ActiveUnits", "GateTraining", "Revival", "TargetActivity"], ".penalties"),
+    **dict.fromkeys(["CodeNorm", "Contraction", "DecoderSmoothness"], ".penalties"),
+    **dict.fromkeys(["MLP", "Conv", "Linear", "Recurrent"], ".architectures"),
+    **dict.fromkeys(["SequenceAutoencoder"], ".estimators"),
     **dict.fromkeys(["Gaussian", "Identity"], ".bottlenecks"),
-    **dict.fromkeys(["Clean", "GaussianNoise", "Masking"], ".corruptions"),
+    **dict.fromkeys(["BlockMasking", "Blur", "Clean", "Downscaling", "GaussianNoise", "Masking"], ".corruptions"),
+    **dict.fromkeys(["Mirror", "Permutation", "Rotation", "SaltAndPepper", "ShiftedNoise", "Swap"], ".corruptions"),
     **dict.fromkeys(["BernoulliLikelihood", "GaussianLikelihood", "SquaredError"], ".losses"),
-    **dict.fromkeys(["KL"], ".penalties"),
+    **dict.fromkeys(["AbsoluteError", "HuberLoss", "LaplaceLikelihood", "StudentTLikelihood"], ".losses"),
+    **dict.fromkeys(["HeteroscedasticGaussian", "NegativeBinomialLikelihood", "PoissonLikelihood"], ".losses"),
+    **dict.fromkeys(["ZeroInflatedNegativeBinomial", "FeatureError", "StructuralSimilarity"], ".losses"),
+    **dict.fromkeys(["MultiScaleSimilarity"], ".losses"),
+    **dict.fromkeys(["KL", "Capacity", "MaximumMeanDiscrepancy", "UniformKL"], ".penalties"),
+    **dict.fromkeys(["FactorDiscriminator", "TotalCorrelation"], ".penalties"),
+    **dict.fromkeys(["Mixture", "StandardNormal", "VampPrior"], ".penalties"),
+    **dict.fromkeys(["PowerSpherical", "Spherical"], ".bottlenecks"),
+    **dict.fromkeys(["BetaVAE", "FactorVAE", "InfoVAE"], ".estimators"),
+    **dict.fromkeys(["SphericalVAE", "TotalCorrelationVAE", "WassersteinAutoencoder"], ".estimators"),
     **dict.fromkeys(["Constant", "CosineDecay", "LinearDecay", "Muon", "Torch"], ".training"),
     **dict.fromkeys(
         ["DataError", "DivergedError", "MissingPackageError", "ModelFileError", "ShapeError"], ".core.errors"

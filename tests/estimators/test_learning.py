@@ -45,6 +45,21 @@ def test_the_exact_linear_autoencoder_is_pca(digits: np.ndarray) -> None:
     assert np.allclose(model.reconstruct(digits), pca.inverse_transform(scores), atol=2e-3)
 
 
+def test_linear_loadings_are_those_of_pca_up_to_sign(digits: np.ndarray) -> None:
+    model, pca = LinearAutoencoder(code_size=8).fit(digits), PCA(8).fit(digits)
+    cosines = (model.components_ * pca.components_).sum(1)
+    assert np.allclose(abs(cosines), 1, atol=1e-5)
+    assert np.allclose(model.projection_, pca.components_.T @ pca.components_, atol=1e-4)
+    trained = LinearAutoencoder(code_size=8, solver="gradient", validation=0.0, random_state=0).fit(digits)
+    assert np.trace(trained.projection_ @ model.projection_) > 7.8  # 8 is the same subspace
+    assert model.fit(digits.reshape(-1, 8, 8)).components_.shape[:3] == (8, 8, 8)
+
+
+def test_what_would_not_be_linear_is_refused(digits: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"architecture came as MLP.*use Autoencoder\(architecture"):
+        LinearAutoencoder(architecture=MLP()).fit(digits)
+
+
 def test_the_gradient_lands_on_the_same_subspace(digits: np.ndarray) -> None:
     exact = LinearAutoencoder(code_size=4, validation=0.0).fit(digits)
     trained = LinearAutoencoder(code_size=4, solver="gradient", validation=0.0, random_state=0).fit(digits)

@@ -52,7 +52,9 @@ def test_all_presets_are_there() -> None:
 @pytest.mark.parametrize("rows", [1, 2, 3, 31, 32, 33])
 def test_any_number_of_rows_can_be_fitted(cls: type[Estimator], rows: int) -> None:
     data = np.random.default_rng(0).normal(size=(rows, 4))
-    model = cls(code_size=2, epochs=2, batch_size=32, random_state=0, architecture=MLP(8, normalization="batch"))
+    model = cls(code_size=2, epochs=2, batch_size=32, random_state=0)
+    if cls is not LinearAutoencoder:
+        model.set_params(architecture=MLP(8, normalization="batch"))
     assert model.fit(data).transform(data).shape == (rows, 2)
     assert np.isfinite(model.reconstruct(data)).all()
     assert np.isfinite(model.score_samples(data)).all()
@@ -76,7 +78,8 @@ def test_a_row_scores_the_same_alone_and_among_others(cls: type[Estimator], tabl
     for ask in (model.transform, model.score_samples, model.reconstruct, model.reconstruction_error):
         together = ask(table)
         for row in (0, 17, 199):
-            assert np.array_equal(ask(table[row : row + 1])[0], together[row]), ask.__name__
+            alone = ask(table[row : row + 1])[0]
+            assert np.allclose(alone, together[row], rtol=1e-5, atol=1e-5), ask.__name__
         assert np.array_equal(ask(table), together)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from diabolo.core import (
     Objective,
     Part,
     Penalty,
+    Rival,
     ShapeError,
     every,
     find,
@@ -40,9 +42,30 @@ ALL = [part for kind in kinds() for part in of(kind)]
 SHAPES = [(6,), (5, 4, 2), (9, 7, 1), (8, 3)]
 
 
-def network_for(bottleneck: Bottleneck, shape: tuple[int, ...] = (6,)) -> Network:
+def network_for(
+    bottleneck: Bottleneck, shape: tuple[int, ...] = (6,), output_shape: tuple[int, ...] | None = None
+) -> Network:
     bottleneck.size = 3
-    return Network(shape, find(Architecture, "mlp")(hidden=(8,)), bottleneck, Clean())
+    return Network(shape, find(Architecture, "mlp")(hidden=(8,)), bottleneck, Clean(), output_shape)
+
+
+def made_for(part: type[Loss]) -> tuple[Loss, Network, torch.Tensor]:
+    """A loss, a network for the first kind of sample that the loss takes, and such samples: zeros, ones, between."""
+    for shape in ((6,), (12, 10, 1)):
+        try:
+            loss = part().build(shape)
+        except ShapeError as refused:
+            assert_advises(refused)
+            continue
+        x = torch.rand(5, *shape)
+        return loss, network_for(find(Bottleneck, "identity")(), shape, loss.output_shape(shape)), x.round() * (x > 0.2)
+    raise AssertionError(f"{part.__name__} takes neither rows nor pictures")
+
+
+def assert_advises(error: Exception) -> None:
+    """An error says what came, and what would be possible."""
+    assert re.search(r"\d", str(error)), error
+    assert len(str(error).split()) > 8, error
 
 
 @pytest.mark.parametrize("part", ALL, ids=lambda part: part.__name__)
@@ -75,31 +98,52 @@ def test_a_part_is_found_by_its_name_in_any_case(kind: type[Part]) -> None:
 
 
 @pytest.mark.parametrize("part", of(Corruption), ids=lambda part: part.__name__)
-@pytest.mark.parametrize("shape", SHAPES)
-def test_a_corruption_keeps_shape_and_input(part: type[Corruption], shape: tuple[int, ...]) -> None:
-    x = torch.rand(4, *shape)
-    before = x.clone()
-    view = part()(x)
-    assert view.values.shape == x.shape
-    assert torch.equal(x, before)
-    if view.hidden is not None:
-        assert view.values[view.hidden.expand_as(x)].abs().sum() == 0
+@pytest.mark.parametrize("rows", [4, 1])
+def test_a_corruption_keeps_shape_and_input(part: type[Corruption], rows: int) -> None:
+    taken = 0
+    for shape in SHAPES:
+        try:
+            corruption = part().build(shape)
+        except ShapeError as refused:
+            assert_advises(refused)
+            continue
+        taken += 1
+        x = torch.rand(rows, *shape)
+        before = x.clone()
+        view = corruption(x)
+        assert view.values.shape == x.shape
+        assert view.values.dtype == x.dtype
+        assert torch.equal(x, before)
+        if view.hidden is not None:
+            assert view.values[view.hidden.expand_as(x)].abs().sum() == 0
+    assert taken
 
 
 @pytest.mark.parametrize("part", of(Architecture), ids=lambda part: part.__name__)
-@pytest.mark.parametrize("shape", SHAPES)
-def test_an_architecture_restores_the_shape(part: type[Architecture], shape: tuple[int, ...]) -> None:
-    if part.__name__ == "Conv" and len(shape) == 1:
-        with pytest.raises(ShapeError, match="MLP takes any shape"):
+def test_an_architecture_restores_the_shape(part: type[Architecture]) -> None:
+    taken = 0
+    for shape in SHAPES:
+        try:
             part().encoder(shape)
-        return
-    encoder, width = part().encoder(shape)
-    features = encoder(torch.rand(4, *shape))
-    assert features.shape == (4, width)
-    decoder = part().decoder(3, shape)
-    start = torch.rand(shape)
-    part().start(decoder, start)
-    assert decoder(torch.zeros(4, 3)).shape == (4, *shape)
+        except ShapeError as refused:
+            assert_advises(refused)
+            continue
+        taken += 1
+        x = torch.rand(4, *shape)
+        network = Network(shape, part(), find(Bottleneck, "identity")(3), Clean())
+        part().start(network.decoder, torch.rand(shape))
+        trip = network(x)
+        assert trip.features.shape[:-1] == trip.code.values.shape[:-1]
+        assert tuple(trip.code.values.shape[1:]) == network.code_shape
+        assert trip.output.shape == (4, *shape)
+        doubled = (*shape[:-1], 2 * shape[-1])
+        assert Network(shape, part(), find(Bottleneck, "identity")(3), Clean(), doubled)(x).output.shape[1:] == doubled
+        known = torch.rand(4, *shape) < 0.5
+        other = torch.where(known, x, 99.0)
+        assert torch.equal(network.eval()(x, known).output, network(other, known).output)
+        nothing = torch.zeros(4, *shape, dtype=torch.bool)
+        assert torch.isfinite(network(x, nothing).output).all()
+    assert taken
 
 
 @pytest.mark.parametrize("part", of(Bottleneck), ids=lambda part: part.__name__)
@@ -119,22 +163,25 @@ def test_a_bottleneck_works_on_the_last_axis_and_is_deterministic(
 
 @pytest.mark.parametrize("part", of(Loss), ids=lambda part: part.__name__)
 def test_a_loss_is_per_sample_and_its_mean_has_a_way_back(part: type[Loss]) -> None:
-    loss = part().build((6,))
-    trip = network_for(find(Bottleneck, "identity")())(torch.rand(5, 6))
-    assert loss(trip).shape == (5,)
-    inside = torch.rand(5, 6) * 0.9 + 0.05
+    loss, network, x = made_for(part)
+    lost = loss(network(x))
+    assert lost.shape == (5,)
+    assert torch.isfinite(lost).all()
+    gradients = torch.autograd.grad(lost.sum(), list(network.parameters()), allow_unused=True)
+    assert any(gradient is not None and gradient.abs().sum() > 0 for gradient in gradients)
+    inside = torch.rand(x.shape) * 0.9 + 0.05
+    assert loss.unlink(inside).shape[1:] == loss.output_shape(network.shape)
     assert torch.allclose(loss.mean(loss.unlink(inside)), inside, atol=1e-5)
 
 
 @pytest.mark.parametrize("part", of(Loss), ids=lambda part: part.__name__)
 def test_a_missing_cell_is_never_scored(part: type[Loss]) -> None:
-    loss = part().build((6,)).eval()
-    known = torch.rand(5, 6) < 0.6
-    network = network_for(find(Bottleneck, "identity")()).eval()
-    x = torch.rand(5, 6)
+    loss, network, x = made_for(part)
+    loss, network = loss.eval(), network.eval()
+    known = torch.rand(x.shape) < 0.6
     other = torch.where(known, x, 99.0)
     assert torch.equal(loss(network(x, known)), loss(network(other, known)))
-    nothing = torch.zeros(5, 6, dtype=torch.bool)
+    nothing = torch.zeros(x.shape, dtype=torch.bool)
     assert torch.allclose(loss(network(x, nothing)), torch.zeros(5))
 
 
@@ -143,10 +190,31 @@ def test_a_penalty_is_a_price_with_gradients(part: type[Penalty]) -> None:
     bottleneck = next(b for b in of(Bottleneck) if issubclass(b.gives, part.needs))
     network = network_for(bottleneck())
     penalty = part().build(network)
-    price = penalty(network(torch.rand(5, 6)), network)
+    penalty.meet(network(torch.rand(5, 6)), network)
+    trip = network(torch.rand(5, 6))
+    price = penalty(trip, network)
     assert price.shape in ((), (5,))
-    gradients = torch.autograd.grad(price.mean(), list(network.encoder.parameters()), allow_unused=True)
+    assert torch.isfinite(price).all()
+    gradients = torch.autograd.grad(price.mean(), list(network.parameters()), allow_unused=True, retain_graph=True)
     assert any(gradient is not None and gradient.abs().sum() > 0 for gradient in gradients)
+    assert torch.isfinite(penalty(network(torch.rand(1, 6)), network)).all()
+    with torch.no_grad():
+        assert torch.isfinite(penalty.eval()(network.eval()(torch.rand(5, 6)), network)).all()
+
+
+@pytest.mark.parametrize("part", [p for p in of(Penalty) if issubclass(p, Rival)], ids=lambda part: part.__name__)
+def test_a_rival_learns_from_its_own_loss_alone(part: type[Rival]) -> None:
+    bottleneck = next(b for b in of(Bottleneck) if issubclass(b.gives, part.needs))
+    network = network_for(bottleneck())
+    rival = part().build(network)
+    trip = network(torch.rand(5, 6))
+    weights = list(rival.parameters())
+    assert weights
+    lost = rival.loss(trip.detached(), network)
+    assert lost.shape == ()
+    reached = torch.autograd.grad(lost, [*weights, *network.parameters()], allow_unused=True)
+    assert any(gradient is not None and gradient.abs().sum() > 0 for gradient in reached[: len(weights)])
+    assert all(gradient is None or gradient.abs().sum() == 0 for gradient in reached[len(weights) :])
 
 
 @pytest.mark.parametrize("part", of(Schedule), ids=lambda part: part.__name__)

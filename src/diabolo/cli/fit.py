@@ -203,7 +203,7 @@ def lines_of(estimator: Estimator, plan: Plan, files: Files | None) -> dict[str,
 def network_of(estimator: Estimator, plan: Plan) -> str:
     """The network in a line: architecture and code."""
     recipe = estimator.recipe()
-    architecture = recipe.architecture or estimator.architecture or plan.modality.architecture()
+    architecture = estimator.architecture or recipe.architecture or plan.modality.architecture()
     penalty = "" if recipe.penalty is None else f", penalty {brief(recipe.penalty)}"
     return f"{brief(architecture)} around {brief(plan.network.bottleneck)}{penalty}"
 

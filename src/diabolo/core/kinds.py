@@ -128,6 +128,11 @@ class Loss(WeightedPart, ABC):
         """Whether the data must lie between 0 and 1."""
         return False
 
+    @property
+    def needs_counts(self) -> bool:
+        """Whether the data must be whole numbers of at least 0, as they came."""
+        return False
+
     def restart(self) -> None:
         """Forget what was gathered from earlier trips (a variance, say); called before a pass over data."""
 
@@ -141,12 +146,19 @@ class Penalty(WeightedPart, ABC):
         What the bottleneck must give.
     in_bound : bool
         Whether the price belongs to the bound on the log-likelihood, and so to a sample's score.
+    progress : float, or Tensor of shape ()
+        The share of the training that is done, set by the objective before each judgement.
     """
 
     is_kind: ClassVar[bool] = True
     needs: ClassVar[type[Code]] = Code
     in_bound: ClassVar[bool] = False
     weight: float
+    progress: Tensor | float = 1.0
+
+    def beside(self, loss: Loss) -> Self:
+        """Get to know the loss that the price is added to, before :meth:`build`; it is no member of the penalty."""
+        return self
 
     def build(self, network: Network) -> Self:
         """Make the weights that the price itself needs."""
@@ -197,7 +209,7 @@ class Sum(Several[Penalty], Penalty):
 
     >>> from diabolo.penalties import KL
     >>> KL(2.0) + KL(0.5)
-    KL(weight=2.0, warmup=0.0, free_nats=0.0) + KL(weight=0.5, warmup=0.0, free_nats=0.0)
+    KL(weight=2.0, ...) + KL(weight=0.5, ...)
     """
 
     def __init__(self, members: tuple[Penalty, ...] = ()) -> None:

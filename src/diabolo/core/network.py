@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -105,13 +106,33 @@ class Network(nn.Module):
         features: Tensor = self.encoder(view if isinstance(self.encoder, ViewEncoder) else view.values)
         return features
 
-    @property
-    @torch.no_grad()
+    @cached_property
     def code_shape(self) -> Shape:
         """The shape of one sample's code: ``(size,)``, or positions and channels of a map."""
+        return self._probe()[0]
+
+    @cached_property
+    def outputs_per_row(self) -> int:
+        """How many numbers all layers put out for one row."""
+        return self._probe()[1]
+
+    @torch.no_grad()
+    def _probe(self) -> tuple[Shape, int]:
+        """Send a row of zeros through: the shape of its code, and the numbers that came out of all modules."""
+        counted = 0
+
+        def count(module: nn.Module, inputs: object, output: object) -> None:
+            nonlocal counted
+            counted += output.numel() if isinstance(output, Tensor) else 0
+
+        hooks = [module.register_forward_hook(count) for module in self.modules()]
         training = self.training
         self.eval()
         anything = torch.zeros(1, *self.shape, device=next(self.parameters()).device)
         code: Code = self.bottleneck(self.features(View(anything)))
+        if self.decoder is not None:  # only the encoder may have been loaded
+            self.decoder(code.values)
         self.train(training)
-        return tuple(code.values.shape[1:])
+        for hook in hooks:
+            hook.remove()
+        return tuple(code.values.shape[1:]), counted

@@ -25,16 +25,14 @@ class Recipe:
     penalty : Penalty, or None
     corruption : Corruption, or None
         ``None``: the encoder sees the data as it is.
-    loss : Loss, or None
-        ``None``: what the modality of the data proposes.
-    architecture : Architecture, or None
-        ``None``: what the modality of the data proposes.
+    loss, architecture : Loss, Architecture, or None
+        Where the user names none. ``None``: what the modality of the data proposes.
     objective : callable (Loss, Penalty or None) -> Objective, or None
         How trips are made and judged, where it is not once each; ``None``: :class:`Objective`.
 
     >>> from diabolo import KL, Gaussian
     >>> Recipe(Gaussian(), KL()).penalty
-    KL(weight=1.0, warmup=0.0, free_nats=0.0)
+    KL(weight=1.0, ...)
     """
 
     bottleneck: Bottleneck
@@ -110,7 +108,7 @@ class Objective(nn.Module):
         """Make what loss and penalties have to remember, once the network stands."""
         self.loss.build(network.shape)
         for term in self.terms().values():
-            term.build(network)
+            term.beside(self.loss).build(network)
         return self
 
     def terms(self) -> dict[str, Penalty]:
@@ -138,6 +136,7 @@ class Objective(nn.Module):
         total = values["loss"]
         for name, term in self.terms().items():
             if self.training or not isinstance(term, Rival):
+                term.progress = self.progress
                 values[name] = term(trip, network).mean()
                 total = total + term.price(self.progress) * values[name]
         return Cost(total, values)

@@ -178,6 +178,30 @@ class WeightedPart(Part, nn.Module):
     __repr__ = Part.__repr__
 
 
+class Absent(nn.Module):
+    """Stands where a module of the user's own was: a model file holds its name, and nothing of it.
+
+    >>> to_plain(from_plain(to_plain(nn.ReLU())))
+    {'absent': 'ReLU'}
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def extra_repr(self) -> str:
+        """What is absent."""
+        return repr(self.name)
+
+    def forward(self, *inputs: Any) -> Any:
+        """Nothing can be computed without it."""
+        raise ValueError(
+            f"A {self.name} of your own belongs here, which the model file does not hold: codes and reconstructions "
+            "do without. To score, give it as model.objective_.loss.set_params(network=...); to fit again, as "
+            "model.set_params(loss__network=...)."
+        )
+
+
 def every(kind: type[Kind]) -> Iterator[type[Kind]]:
     """All concrete subclasses of a kind, found without a registry.
 
@@ -250,10 +274,14 @@ def to_plain(value: Any) -> Any:
     >>> from diabolo.bottlenecks import Gaussian
     >>> to_plain(Gaussian(2))
     {'part': 'Gaussian', 'kind': 'Bottleneck', 'size': 2}
+
+    A module that is no part (a network that judges pictures, say) is only named; it comes back as :class:`Absent`.
     """
     if isinstance(value, Part):
         own = {name: to_plain(field) for name, field in value.get_params(deep=False).items()}
         return {"part": type(value).__name__, "kind": kind_of(type(value)).__name__} | own
+    if isinstance(value, nn.Module):
+        return {"absent": value.name if isinstance(value, Absent) else type(value).__name__}
     if isinstance(value, (list, tuple)):
         return [to_plain(item) for item in value]
     if value is None or isinstance(value, (str, bool)):
@@ -273,6 +301,8 @@ def from_plain(value: Any) -> Any:
     Gaussian(size=2)
     """
     if isinstance(value, dict):
+        if "absent" in value:
+            return Absent(str(value["absent"]))
         fields = {name: from_plain(item) for name, item in value.items() if name not in ("part", "kind")}
         kind = next((cls for cls in kinds() if cls.__name__ == value.get("kind")), Part)
         return find(kind, str(value["part"]))(**fields).check()

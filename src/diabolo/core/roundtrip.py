@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -92,12 +92,17 @@ class Batch:
         """The same rows on another device."""
         return self.map(lambda part: part.to(device, non_blocking=True))
 
-    def padded(self, multiple: int) -> Batch:
-        """The same rows, the last one repeated until their number is a multiple."""
-        absent = -len(self) % multiple
-        if not absent:
-            return self
-        return self.map(lambda part: torch.cat([part, part[-1:].expand(absent, *part.shape[1:])]))
+    def pieces(self, size: int) -> Iterator[tuple[Batch, int]]:
+        """The same rows in batches of exactly ``size``, each with how many of its rows count.
+
+        The last one is filled up by repeating its last row.
+        """
+        for start in range(0, len(self), size):
+            piece = self.map(lambda part: part[start : start + size])  # noqa: B023 - used at once
+            absent = size - len(piece)
+            if absent:
+                piece = piece.map(lambda part: torch.cat([part, part[-1:].expand(absent, *part.shape[1:])]))  # noqa: B023
+            yield piece, size - absent
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
-"""Noise added to every cell."""
+"""Noise on the cells, one by one."""
 
 from __future__ import annotations
+
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -45,3 +47,78 @@ class GaussianNoise(Corruption):
 
     def __call__(self, x: Tensor) -> View:
         return View(x + self.scale * torch.randn_like(x))
+
+
+@parameters
+class ShiftedNoise(Corruption):
+    r"""Adds noise that is not centered, and clips: :math:`c(x) = \min(\max(x + \mu + \sigma\epsilon, a), b)`.
+
+    The classic noise of denoising tutorials, for data between 0 and 1. Because of the shift, the network has to learn
+    an offset too, and what is clipped is lost for good.
+
+    Parameters
+    ----------
+    mean : float, default 0.5
+        The shift :math:`\mu`, in the units that the network sees; half of the range 0..1 turns black into gray.
+    scale : float, default 0.4
+        Standard deviation :math:`\sigma`, in the same units; with the default mean a tenth of the black pixels is
+        clipped at either end.
+    low, high : float, default 0 and 1
+        What the result is clipped to, :math:`a < b`: the range of data brought to 0..1.
+
+    Raises
+    ------
+    ValueError
+        If ``low`` is not below ``high``.
+
+    >>> noisy = ShiftedNoise()(torch.zeros(1000, 10)).values
+    >>> float(noisy.min()), float(noisy.max()), 0.48 < float(noisy.mean()) < 0.52
+    (0.0, 1.0, True)
+    """
+
+    mean: float = within(default=0.5)
+    scale: float = within(default=0.4, low=0.0)
+    low: float = within(default=0.0)
+    high: float = within(default=1.0)
+
+    def check(self) -> Self:
+        """Refuse what the fields do not allow, and an empty range."""
+        super().check()
+        if self.low >= self.high:
+            raise ValueError(f"ShiftedNoise: low came as {self.low} and high as {self.high}; low must be below high.")
+        return self
+
+    def __call__(self, x: Tensor) -> View:
+        return View((x + self.mean + self.scale * torch.randn_like(x)).clamp(self.low, self.high))
+
+
+@parameters
+class SaltAndPepper(Corruption):
+    r"""Sets cells to an extreme: :math:`c(x)_j = x_j` with :math:`1 - p`, and `low` or `high` with :math:`p/2` each.
+
+    Unlike with masking, the encoder is not told which cells these are.
+
+    Parameters
+    ----------
+    share : float in [0, 1), default 0.25
+        Probability :math:`p` that a cell is set. A quarter is in the middle of what the paper tried.
+    low, high : float, default 0 and 1
+        Pepper and salt, in the units that the network sees: the ends of data brought to 0..1. For standardized
+        columns, -2 and 2 are extremes.
+
+    References
+    ----------
+    Stacked Denoising Autoencoders, Vincent, Larochelle, Lajoie, Bengio and Manzagol, 2010, JMLR 11:3371.
+
+    >>> SaltAndPepper(0.5)(torch.full((100, 100), 0.3)).values.unique()
+    tensor([0.0000, 0.3000, 1.0000])
+    """
+
+    share: float = within(default=0.25, low=0.0, high=1.0, below=True)
+    low: float = within(default=0.0)
+    high: float = within(default=1.0)
+
+    def __call__(self, x: Tensor) -> View:
+        draw = torch.rand_like(x)
+        salted = x.masked_fill(draw < self.share, self.high)
+        return View(salted.masked_fill(draw < self.share / 2, self.low))

@@ -37,10 +37,10 @@ class Statistics:
     missing: int
 
 
-def stretches(source: Source) -> list[tuple[int, int]]:
-    """Where to cut a source so that a stretch is a few megabytes."""
+def stretches(source: Source, multiple: int = 1) -> list[tuple[int, int]]:
+    """Where to cut a source so that a stretch is a few megabytes, and all but the last a multiple of some rows."""
     cells = max(1, int(np.prod(source.shape, dtype=np.int64)))
-    step = max(1, BLOCK_CELLS // cells)
+    step = max(1, BLOCK_CELLS // cells // multiple) * multiple
     return [(start, min(start + step, source.rows)) for start in range(0, source.rows, step)]
 
 
@@ -75,7 +75,7 @@ def survey(source: Source) -> Statistics:
             "than numbers can say; look for extreme values in it."
         )
     smallest[count == 0] = largest[count == 0] = 0.0
-    return Statistics(count, mean, deviation, smallest, largest, whole, missing)
+    return Statistics(count, mean, deviation, smallest, largest, whole, missing - source.padding)
 
 
 def summarize(block: np.ndarray, known: np.ndarray | None) -> Statistics:
@@ -139,11 +139,8 @@ def refuse(wrong: np.ndarray, values: np.ndarray, source: Source, start: int, wh
     if not wrong.any():
         return
     row, *cell = (int(place) for place in np.argwhere(wrong)[0])
-    if source.names is not None:
-        where = f"column {source.names[cell[0]]!r}, row {start + row}"
-    else:
-        where = f"row {start + row}, cell {cell[0] if len(cell) == 1 else tuple(cell)}"
     value = values[(row, *cell)]
+    where = source.where(start + row, tuple(cell))
     raise DataError(f"{source.place}: {where} ({value:g}) {what}; replace it or mark it as missing (NaN).")
 
 

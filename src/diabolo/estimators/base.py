@@ -33,8 +33,8 @@ from ..training.precision import choose_precision
 from ..training.seeding import mix, own_randomness, seed_from
 from .planning import Plan, choose_device, fingerprint, make_plan
 
-ROWS_ALIKE = 64
-DECODED_TOGETHER = 128 * ROWS_ALIKE
+FEWEST_TOGETHER, MOST_TOGETHER = 64, 1024
+OUTPUTS_TOGETHER = 1 << 21
 
 
 @parameters
@@ -46,7 +46,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     code_size : int, default 8
         Numbers per sample that pass the bottleneck. More reconstruct better and say less.
     architecture : Architecture, str, or None
-        How data becomes features; ``None``: what suits the data (an MLP).
+        How data becomes features; ``None``: the recipe's own, or what suits the data (an MLP).
     loss : Loss, str, or None
         How much was lost; ``None``: a Gaussian with its best variance, by a sigmoid for data between 0 and 1.
     scaling : {"auto", "standard", "unit", "center", "none"}, default "auto"
@@ -224,7 +224,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def _plan(self, source: Source, seed: int, degraded: Any = None) -> Plan:
         device = choose_device(self.device)
-        modality = fit_modality(source, self.scaling)
+        modality = self._fit_modality(source)
         try:
             with own_randomness(seed, torch.device("cpu")):
                 network, objective = self._assemble(modality)
@@ -240,6 +240,10 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         seen = None if degraded is None else self._open(degraded, reset=False)
         return make_plan(self, source, seen, modality, network, objective, seed, device)
 
+    def _fit_modality(self, source: Source) -> Modality:
+        """Learn how to read the data and write it back."""
+        return fit_modality(source, self.scaling)
+
     def _assemble(self, modality: Modality) -> tuple[Network, Objective]:
         """Build network and objective for a modality, untrained, beginning at the data's mean."""
         recipe = self.recipe()
@@ -249,13 +253,18 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         penalty = None if recipe.penalty is None else recipe.penalty.clone().check()
         check_match(bottleneck, penalty)
         architecture = as_part(
-            Architecture, recipe.architecture or self.architecture or modality.architecture()
+            Architecture, self.architecture or recipe.architecture or modality.architecture()
         ).check()
-        loss = as_part(Loss, recipe.loss or self.loss or modality.loss()).check()
+        loss = as_part(Loss, self.loss or recipe.loss or modality.loss()).check()
         if loss.needs_unit and not modality.scaling.unit:
             raise ValueError(
                 f"{loss!r} needs data between 0 and 1, and {modality.facts['place']} is not after scaling="
                 f"{self.scaling!r}. Use scaling='unit', or a loss such as GaussianLikelihood()."
+            )
+        if loss.needs_counts and not modality.counts:
+            raise ValueError(
+                f"{loss!r} needs counts as they came: whole numbers of at least 0, and {modality.facts['place']} holds "
+                f"others after scaling={self.scaling!r}. Use scaling='none', or a loss such as GaussianLikelihood()."
             )
         corruption = Clean() if recipe.corruption is None else recipe.corruption.clone().check()
         output_shape = loss.output_shape(modality.shape)
@@ -298,8 +307,9 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             isinstance(X, np.ndarray) and (X.dtype.kind in "OSU" or isinstance(X, np.ma.MaskedArray))
         ):
             source = open_data(X)  # names the cell that is no number
-            X = source.read(0, source.rows)
-        if (isinstance(X, np.ndarray) and X.ndim < 3) or hasattr(X, "tocsr"):
+            X = source.read(0, source.rows) if source.lengths is None else source
+        any_length = not reset and hasattr(self, "modality_") and self.modality_.varies
+        if ((isinstance(X, np.ndarray) and X.ndim < 3) or hasattr(X, "tocsr")) and not any_length:
             options = {"accept_sparse": "csr", "dtype": "numeric", "ensure_all_finite": False}
             X = validate_data(self, X, reset=reset, **options)
         elif hasattr(X, "columns") and not isinstance(X, Source):
@@ -307,31 +317,39 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             validate_data(self, X, reset=reset, skip_check_array=True)
             return source
         source = open_data(X)
-        features = int(np.prod(source.shape, dtype=np.int64))
         if reset:
-            self.n_features_in_ = features
+            self.n_features_in_ = source.features
             if source.names is not None:
                 self.feature_names_in_ = np.array(source.names, dtype=object)
             elif hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
-        elif features != self.n_features_in_:
+        elif source.features != self.n_features_in_ and source.lengths is None and not any_length:
             raise ShapeError(
-                f"{source.place} has {features} features, but {type(self).__name__} is expecting "
+                f"{source.place} has {source.features} features, but {type(self).__name__} is expecting "
                 f"{self.n_features_in_} features as input."
             )
         return source
 
     def _batches(self, X: Any) -> Iterator[tuple[Batch, int]]:
-        """The user's data in stretches of a few megabytes, in order, on the model's device, with their true length.
+        """The user's data in order, in pieces on the model's device, with how many rows of each count.
 
-        Stretches are padded to a multiple of 64 rows: matrix products then go through the same kernels however many
-        rows come, and a row's result is the same bits alone and among others.
+        All pieces are of one size, the last one filled up: matrix products then go through the same kernels however
+        many rows come, and a row's result is the same alone and among others, to rounding (some kernels for narrow
+        layers treat a row by its place).
         """
         check_is_fitted(self, "network_")
         source = self._open(X, reset=False)
         device = next(self.network_.parameters()).device
-        for start, stop in stretches(source):
-            yield self.modality_.read(source, start, stop).padded(ROWS_ALIKE).to(device), stop - start
+        together = self._rows_together
+        for start, stop in stretches(source, together):
+            for piece, count in self.modality_.read(source, start, stop).pieces(together):
+                yield piece.to(device), count
+
+    @property
+    def _rows_together(self) -> int:
+        """Rows that go through the network at once: a power of two, fewer where each makes many numbers."""
+        fit = max(1, OUTPUTS_TOGETHER // self.network_.outputs_per_row)
+        return min(MOST_TOGETHER, max(FEWEST_TOGETHER, 1 << (fit.bit_length() - 1)))
 
     def _trips(self, X: Any) -> Iterator[tuple[RoundTrip, int]]:
         """Deterministic round trips of padded stretches, with the number of rows that count."""
@@ -388,10 +406,10 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         if codes.shape[1] != self._n_features_out:
             raise ShapeError(f"Codes have {codes.shape[1]} columns; this model's codes have {self._n_features_out}.")
         device = next(self.network_.parameters()).device
-        batch = Batch(torch.from_numpy(codes.reshape(len(codes), *self.network_.code_shape))).padded(ROWS_ALIKE)
-        parts = torch.split(batch.values, DECODED_TOGETHER)
-        outputs = [self._decode(part.to(device)) for part in parts]
-        return self.modality_.write(torch.cat(outputs)[: len(codes)])
+        batch = Batch(torch.from_numpy(codes.reshape(len(codes), *self.network_.code_shape)))
+        pieces = batch.pieces(self._rows_together)
+        outputs = [self._decode(piece.values.to(device))[:count] for piece, count in pieces]
+        return self.modality_.write(torch.cat(outputs))
 
     def _decode(self, codes: Tensor) -> Tensor:
         """What codes expect, in the network's units."""
@@ -405,8 +423,11 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def reconstruct(self, X: Any) -> Any:
         """Send data on the round trip and write what comes back as the user's own kind, holes filled."""
-        outputs = [self.expected(trip).cpu() for trip in self.round_trips(X)]
-        return self.modality_.write(torch.cat(outputs), like=X)
+        check_is_fitted(self, "network_")
+        source = self._open(X, reset=False)
+        outputs = [self.expected(trip).cpu() for trip in self.round_trips(source)]
+        like = X if source.lengths is None and not self.modality_.varies else source
+        return self.modality_.write(torch.cat(outputs), like=like)
 
     @torch.no_grad()
     def score_samples(self, X: Any) -> np.ndarray:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from time import monotonic
 
+import numpy as np
 import torch
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from ..architectures import Linear
+from ..architectures import MLP, Linear
 from ..bottlenecks import Identity
+from ..core.kinds import Corruption
+from ..core.network import Network
 from ..core.objective import Recipe
-from ..core.parts import choice, parameters, within
+from ..core.parts import as_part, choice, parameters, within
 from ..core.roundtrip import Batch
 from ..corruptions import GaussianNoise
 from ..losses import SquaredError
@@ -58,6 +62,16 @@ class LinearAutoencoder(Estimator):
     scaling: str = choice("auto", "standard", "unit", "center", "none", default="center")
     solver: str = choice("exact", "gradient", default="exact")
 
+    def check_parameters(self) -> None:
+        """Refuse what would not be linear."""
+        super().check_parameters()
+        for name in ("architecture", "loss"):
+            if getattr(self, name) is not None:
+                raise ValueError(
+                    f"LinearAutoencoder: {name} came as {getattr(self, name)!r}, but a linear autoencoder has no other "
+                    f"than its own. Leave it out, or use Autoencoder({name}=...)."
+                )
+
     def recipe(self) -> Recipe:
         """Nothing but two matrices."""
         return Recipe(Identity(), loss=SquaredError(), architecture=Linear())
@@ -85,16 +99,76 @@ class LinearAutoencoder(Estimator):
         row = {"epoch": 0, "loss": lost / rows, "rounds": rounds, "seconds": round(monotonic() - started, 3)}
         history.rows.append(row)
 
+    @property
+    def components_(self) -> np.ndarray:
+        """What each number of the code adds to the data, ``(code_size, *shape)``: PCA's loadings, up to sign.
+
+        Trained by gradient they span the same subspace in a basis of their own.
+        """
+        check_is_fitted(self, "network_")
+        matrix = decoding(self.network_).weight.detach().cpu().numpy()
+        return matrix.T.reshape(-1, *self.modality_.shape).astype(np.float64)
+
+    @property
+    def projection_(self) -> np.ndarray:
+        """The round trip as one matrix :math:`VW`, ``(cells, cells)``: a projection onto the components."""
+        check_is_fitted(self, "network_")
+        project = self.network_.bottleneck.project
+        assert isinstance(project, nn.Linear)
+        return (decoding(self.network_).weight @ project.weight).detach().cpu().numpy()
+
     @torch.no_grad()
     def _set_weights(self, plan: Plan, mean: Tensor, axes: Tensor) -> None:
         """Encode by the axes, decode by their transpose."""
-        project, back = plan.network.bottleneck.project, next(plan.network.decoder.children())
+        project, back = plan.network.bottleneck.project, decoding(plan.network)
         assert isinstance(project, nn.Linear)
-        assert isinstance(back, nn.Linear)
         project.weight.copy_(axes)
         project.bias.copy_(-(axes @ mean))
         back.weight.copy_(axes.T)
         back.bias.copy_(mean)
+
+
+def decoding(network: Network) -> nn.Linear:
+    """The one matrix of a linear decoder."""
+    back = next(network.decoder.children())
+    assert isinstance(back, nn.Linear)
+    return back
+
+
+@parameters
+class DeepAutoencoder(Estimator):
+    r"""Four layers down and four up: :math:`\min_{f,g}\ \tfrac1n\sum_i \ell\big(x_i,\, g(f(x_i))\big)`.
+
+    The network of 2006 that brought deep autoencoders back: 1000-500-250 and a code of 30 numbers. Muon and a decoder
+    that begins at the data's mean take the place of its layer-wise pretraining.
+
+    Parameters
+    ----------
+    code_size : int, default 30
+        The paper's, for pictures of digits.
+    tied : bool, default False
+        The decoder uses the encoder's weights, transposed, as the pretrained layers did before fine-tuning.
+    **others
+        As in every estimator: :class:`~diabolo.estimators.base.Estimator`.
+
+    References
+    ----------
+    Reducing the Dimensionality of Data with Neural Networks, Hinton and Salakhutdinov, 2006,
+    doi:10.1126/science.1127647.
+
+    >>> from diabolo import DeepAutoencoder
+    >>> from sklearn.datasets import load_digits
+    >>> X = load_digits().data
+    >>> DeepAutoencoder(epochs=1, random_state=0).fit(X).transform(X).shape
+    (1797, 30)
+    """
+
+    code_size: int = within(default=30, low=1)
+    tied: bool = False
+
+    def recipe(self) -> Recipe:
+        """A plain code at the end of wide layers."""
+        return Recipe(Identity(), architecture=MLP(hidden=(1000, 500, 250), tied=self.tied))
 
 
 def every_batch(batches: Batches, validation: Batches | None) -> Iterator[Batch]:
@@ -163,13 +237,16 @@ def leading_axes(stretches: Iterator[Tensor], size: int) -> tuple[Tensor, Tensor
 
 @parameters
 class DenoisingAutoencoder(Estimator):
-    r"""Sees noise, gives back what was clean: :math:`\min\ \tfrac1n\sum_i E\,\ell(x_i, g(f(x_i+\sigma\epsilon)))`.
+    r"""Sees noise, gives back what was clean: :math:`\min\ \tfrac1n\sum_i E\,\ell(x_i, g(f(c(x_i))))`.
 
     Parameters
     ----------
     noise : float, default 0.3
         Standard deviation :math:`\sigma` in the units that the network sees: standard deviations for standardized
-        columns, shares of the full range for pictures.
+        columns, shares of the full range for pictures. A corruption of your own takes its place.
+    corruption : Corruption, str, or None
+        Another :math:`c`; several with ``+``. ``None``: Gaussian noise of ``noise``,
+        :math:`c(x) = x + \sigma\epsilon`.
     **others
         As in every estimator: :class:`~diabolo.estimators.base.Estimator`.
 
@@ -185,7 +262,9 @@ class DenoisingAutoencoder(Estimator):
     """
 
     noise: float = within(default=0.3, low=0.0)
+    corruption: Corruption | str | None = None
 
     def recipe(self) -> Recipe:
         """A plain code, trained on noisy input."""
-        return Recipe(Identity(), corruption=GaussianNoise(self.noise))
+        own = None if self.corruption is None else as_part(Corruption, self.corruption)
+        return Recipe(Identity(), corruption=own or GaussianNoise(self.noise))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..core.errors import ShapeError
 from ..core.network import Network
@@ -156,7 +156,7 @@ def make_plan(
     copied = not (source.dtype == np.float32 and modality.scaling.changes_nothing)
     data = source.bytes * (1 + copied) if resident else 4 * 2 * 8 * BLOCK_ROWS * int(np.prod(source.shape))
     # Weights, gradients, momentum, the best ones and a snapshot, some of them twice; each output and its gradient.
-    memory = data + 4 * 8 * weights + 4 * 2 * batch_size * outputs_per_row(network)
+    memory = data + 4 * 8 * weights + 4 * 2 * batch_size * network.outputs_per_row
     return Plan(
         modality,
         network,
@@ -172,23 +172,6 @@ def make_plan(
         closed_form=estimator.closed_form,
         degraded=degraded,
     )
-
-
-@torch.no_grad()
-def outputs_per_row(network: Network) -> int:
-    """How many numbers the layers put out for one row, counted by sending one through."""
-    counted = 0
-
-    def count(module: nn.Module, inputs: Any, output: Any) -> None:
-        nonlocal counted
-        if isinstance(output, torch.Tensor):
-            counted += output.numel()
-
-    hooks = [module.register_forward_hook(count) for module in network.modules()]
-    network.eval()(torch.zeros(1, *network.shape, device=next(network.parameters()).device))
-    for hook in hooks:
-        hook.remove()
-    return counted
 
 
 def is_resident(source: Source) -> bool:
