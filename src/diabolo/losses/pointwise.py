@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from abc import ABC
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ..core.kinds import Loss
+from ..core.kinds import Loss, Shape
 from ..core.parts import choice, parameters
 from ..core.roundtrip import RoundTrip
 
 LINKS = ("identity", "sigmoid")
+LARGEST_WHOLE = 2.0**24  # above it float32 skips whole numbers
+LARGEST_LOGARITHM = math.log(LARGEST_WHOLE)
+SMALLEST_POSITIVE = 1e-4
 
 
 def linked(output: Tensor, link: str) -> Tensor:
@@ -23,6 +28,47 @@ def linked(output: Tensor, link: str) -> Tensor:
 def unlinked(mean: Tensor, link: str) -> Tensor:
     """The output that stands for ``mean``; kept away from 0 and 1, where a sigmoid learns nothing any more."""
     return mean.clamp(1e-3, 1 - 1e-3).logit() if link == "sigmoid" else mean
+
+
+def log_positive(output: Tensor) -> Tensor:
+    """The logarithm of the positive number that an output stands for: the output itself, flatter where that is huge."""
+    beyond = (output - LARGEST_LOGARITHM).clamp_min(0.0)
+    return output.clamp_max(LARGEST_LOGARITHM) + beyond.log1p()
+
+
+def positive(output: Tensor) -> Tensor:
+    """The positive number that an output stands for: its exponential, which goes on straight where that is huge."""
+    return log_positive(output).exp()
+
+
+def unpositive(value: Tensor) -> Tensor:
+    """The output that stands for a positive number; kept away from 0, which no output reaches."""
+    beyond = (value / LARGEST_WHOLE - 1).clamp_min(0.0)
+    return value.clamp(SMALLEST_POSITIVE, LARGEST_WHOLE).log() + beyond
+
+
+def twice(shape: Shape) -> Shape:
+    """The shape of two numbers per cell, one after the other along the last axis."""
+    return (*shape[:-1], 2 * shape[-1])
+
+
+class Linked(Loss, ABC):
+    """A loss whose output is the data itself, or its logit where a sigmoid keeps it between 0 and 1."""
+
+    link: str
+
+    @property
+    def needs_unit(self) -> bool:
+        """A sigmoid reaches nothing else."""
+        return self.link == "sigmoid"
+
+    def mean(self, output: Tensor) -> Tensor:
+        """What the output expects."""
+        return linked(output, self.link)
+
+    def unlink(self, mean: Tensor) -> Tensor:
+        """The output that expects ``mean``."""
+        return unlinked(mean, self.link)
 
 
 class SummedSquares(torch.autograd.Function):
@@ -58,7 +104,7 @@ def squared_error(trip: RoundTrip, link: str) -> Tensor:
 
 
 @parameters
-class SquaredError(Loss):
+class SquaredError(Linked):
     r"""Half the squared error, :math:`\tfrac12\sum_j (x_j - \hat x_j)^2`: a Gaussian of variance 1, less its constant.
 
     Parameters
@@ -78,16 +124,3 @@ class SquaredError(Loss):
     def forward(self, trip: RoundTrip) -> Tensor:
         """``RoundTrip -> (batch,)``."""
         return squared_error(trip, self.link) / 2
-
-    @property
-    def needs_unit(self) -> bool:
-        """A sigmoid reaches nothing else."""
-        return self.link == "sigmoid"
-
-    def mean(self, output: Tensor) -> Tensor:
-        """What the output expects."""
-        return linked(output, self.link)
-
-    def unlink(self, mean: Tensor) -> Tensor:
-        """The output that expects ``mean``."""
-        return unlinked(mean, self.link)
