@@ -4,7 +4,9 @@ from ..lazy import attach
 
 HOMES = {
     **dict.fromkeys(["Part", "WeightedPart", "choice", "every", "find", "parameters", "within"], ".parts"),
-    **dict.fromkeys(["Code", "DiscreteCode", "GatedCode", "GaussianCode", "QuantizedCode", "SparseCode", "SphericalCode"], ".codes"),
+    **dict.fromkeys(
+        ["Code", "DiscreteCode", "GatedCode", "GaussianCode", "QuantizedCode", "SparseCode", "SphericalCode"], ".codes"
+    ),
     **dict.fromkeys(["Batch", "RoundTrip", "View"], ".roundtrip"),
     **dict.fromkeys(
         ["Architecture", "Bottleneck", "Corruption", "Loss", "Penalty", "Rival", "Series", "Shape", "Sum"], ".kinds"
