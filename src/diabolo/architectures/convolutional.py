@@ -51,8 +51,9 @@ class Conv(Architecture):
     activation : str, default "silu"
     normalization : {"none", "group"}, default "group"
         Group normalization does not depend on the batch, and short trainings get further with it.
-    hidden : int, default 256
-        Width of the one dense layer between the last map and the bottleneck.
+    hidden : int, or None, default 256
+        Width of the one dense layer between the last map and the bottleneck. ``None``: there is none, and the map
+        stays a map: the code has positions, ``code_size`` numbers at each.
 
     Raises
     ------
@@ -74,12 +75,14 @@ class Conv(Architecture):
     kernel: int = within(default=3, low=1)
     activation: str = choice(*ACTIVATIONS, default="silu")
     normalization: str = choice("none", "group", default="group")
-    hidden: int = within(default=256, low=1)
+    hidden: int | None = 256
 
     def check(self) -> Conv:
         """Refuse what the fields do not allow."""
         if not self.stages or not all(isinstance(count, int) and count >= 1 for count in self.stages):
             raise ValueError(f"Conv: channels came as {self.channels!r}; it must be whole numbers of at least 1.")
+        if self.hidden is not None and (not isinstance(self.hidden, int) or self.hidden < 1):
+            raise ValueError(f"Conv: hidden came as {self.hidden!r}; it must be a whole number of at least 1, or None.")
         super().check()
         if self.kernel % 2 == 0:
             raise ValueError(f"Conv: kernel came as {self.kernel}; it must be odd, so that it has a middle.")
@@ -91,24 +94,24 @@ class Conv(Architecture):
         return (self.channels,) if isinstance(self.channels, int) else tuple(self.channels)
 
     def encoder(self, shape: Shape) -> tuple[nn.Module, int]:
-        """``(batch, *positions, channels) -> (batch, hidden)``."""
+        """``(batch, *positions, channels) -> (batch, hidden)``, or a map ``(batch, *smaller positions, width)``."""
         sides = self._sides(shape)
         rank, widths = len(shape) - 1, [shape[-1], *self.stages]
         layers: list[nn.Module] = [ChannelsFirst()]
         for before, after in pairwise(widths):
             layers += [CONVOLUTIONS[rank](before, after, self.kernel, stride=2, padding=self.kernel // 2)]
             layers += self._after(after)
+        if self.hidden is None:
+            return nn.Sequential(*layers, ChannelsLast()), widths[-1]
         flat = cells(sides[-1]) * widths[-1]
         layers += [nn.Flatten(), nn.Linear(flat, self.hidden), ACTIVATIONS[self.activation]()]
         return nn.Sequential(*layers), self.hidden
 
     def decoder(self, size: int, shape: Shape) -> nn.Module:
-        """``(batch, size) -> (batch, *positions, channels)``."""
+        """``(batch, size)``, or a map ``(batch, *smaller positions, size)``, to ``(batch, *positions, channels)``."""
         sides = self._sides(shape)
         rank, widths = len(shape) - 1, [*reversed(self.stages), shape[-1]]
-        small = (widths[0], *sides[-1])
-        layers: list[nn.Module] = [nn.Linear(size, self.hidden), ACTIVATIONS[self.activation]()]
-        layers += [nn.Linear(self.hidden, cells(small)), nn.Unflatten(1, small), *self._after(widths[0])]
+        layers = [*self._first_map(size, (widths[0], *sides[-1])), *self._after(widths[0])]
         for stage, (before, after) in enumerate(pairwise(widths)):
             was, becomes = sides[-1 - stage], sides[-2 - stage]
             extra = tuple(large - (2 * side - 1) for side, large in zip(was, becomes, strict=True))
@@ -117,6 +120,13 @@ class Conv(Architecture):
             if stage < len(self.stages) - 1:
                 layers += self._after(after)
         return nn.Sequential(*layers, ChannelsLast())
+
+    def _first_map(self, size: int, small: Shape) -> list[nn.Module]:
+        """From a code to the smallest map, channels first."""
+        if self.hidden is None:
+            return [nn.Linear(size, small[0]), ChannelsFirst()]
+        dense: list[nn.Module] = [nn.Linear(size, self.hidden), ACTIVATIONS[self.activation]()]
+        return [*dense, nn.Linear(self.hidden, cells(small)), nn.Unflatten(1, small)]
 
     def _after(self, width: int) -> list[nn.Module]:
         """What follows a convolution of ``width`` channels."""
