@@ -33,7 +33,7 @@ def experiment(small: bool) -> Page:
     (train, digit), (test, labels) = digits(small)
     X, T = train.reshape(-1, 784), test.reshape(-1, 784)
     page, rows = Page("Codes as features"), []
-    for name, method in features(16, 10 if small else None).items():
+    for name, method in features(16, 3 if small else None).items():
         method.fit(X)  # without labels
         codes, judged = method.transform(X[:1000]), method.transform(T)
         line = [name, codes.shape[1]]
@@ -47,7 +47,7 @@ def experiment(small: bool) -> Page:
     )
     data, target = load_diabetes(return_X_y=True)
     rows = []
-    for name, method in features(5, 20 if small else None).items():
+    for name, method in features(5, 10 if small else None).items():
         model = make_pipeline(StandardScaler(), method, StandardScaler(), Ridge())
         scores = cross_val_score(model, data, target, cv=3 if small else 5)
         rows.append([name, float(np.mean(scores)), float(np.std(scores))])

@@ -59,16 +59,16 @@ def edges(pictures: np.ndarray) -> float:
     return float(np.abs(np.diff(pictures, axis=2)).mean())
 
 
-def memorizing(page: Page, train: np.ndarray, test: np.ndarray, epochs: int) -> None:
+def memorizing(page: Page, train: np.ndarray, test: np.ndarray, epochs: int, hidden: int) -> None:
     """From noisy pictures a large code learns to copy, noise included; a narrow one or hidden pixels forbid it."""
     generator = np.random.default_rng(0)
     noisy, noisy_test = ((x + 0.3 * generator.normal(size=x.shape)).astype(np.float32) for x in (train, test))
     ways = {
-        "784 numbers": Autoencoder(code_size=784, architecture=MLP(hidden=784)),
+        "784 numbers": Autoencoder(code_size=784, architecture=MLP(hidden=hidden)),
         "784 numbers, half the pixels hidden": DenoisingAutoencoder(
-            code_size=784, corruption=Masking(0.5), architecture=MLP(hidden=784)
+            code_size=784, corruption=Masking(0.5), architecture=MLP(hidden=hidden)
         ),
-        "16 numbers": Autoencoder(code_size=16, architecture=MLP(hidden=784)),
+        "16 numbers": Autoencoder(code_size=16, architecture=MLP(hidden=hidden)),
     }
     rows, shown = [["as they came", 0.0, float(np.square(noisy_test - test).mean())]], {"noisy": noisy_test[:10]}
     for name, model in ways.items():
@@ -100,12 +100,11 @@ def mixed(page: Page, epochs: int) -> None:
 def experiment(small: bool) -> Page:
     """Collapse, blur, memorizing, and a category fed as a number."""
     (train, _), (test, _) = digits(small)
-    page, epochs = Page("Four pitfalls, made and cured"), 5 if small else 10
-    if not small:
-        train = train[:20_000]
+    page, epochs = Page("Four pitfalls, made and cured"), 4 if small else 10
+    train, test = (train[:400], test[:100]) if small else (train[:20_000], test)
     collapse(page, train, test, epochs)
     blur(page, train, test, epochs)
-    memorizing(page, train, test, epochs)
+    memorizing(page, train, test, epochs, hidden=128 if small else 784)
     mixed(page, epochs)
     return page
 

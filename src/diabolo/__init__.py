@@ -20,6 +20,7 @@ HOMES = {
     **dict.fromkeys(["BatchTopK", "Gated", "JumpReLU", "TopK"], ".bottlenecks"),
     **dict.fromkeys(["L1", "ActiveUnits", "GateTraining", "Revival", "TargetActivity"], ".penalties"),
     **dict.fromkeys(["CodeNorm", "Contraction", "DecoderSmoothness"], ".penalties"),
+    **dict.fromkeys(["ConvAutoencoder", "FiniteScalarAutoencoder", "VQVAE"], ".estimators"),
     **dict.fromkeys(["MLP", "Conv", "Linear", "Recurrent"], ".architectures"),
     **dict.fromkeys(["SequenceAutoencoder"], ".estimators"),
     **dict.fromkeys(["Gaussian", "Identity"], ".bottlenecks"),
@@ -36,6 +37,13 @@ HOMES = {
     **dict.fromkeys(["PowerSpherical", "Spherical"], ".bottlenecks"),
     **dict.fromkeys(["BetaVAE", "FactorVAE", "InfoVAE"], ".estimators"),
     **dict.fromkeys(["SphericalVAE", "TotalCorrelationVAE", "WassersteinAutoencoder"], ".estimators"),
+    **dict.fromkeys(["Codebook", "FiniteScalar", "ResidualCodebook"], ".bottlenecks"),
+    **dict.fromkeys(["Commitment"], ".penalties"),
+    **dict.fromkeys(["BlindSpotAutoencoder", "MaskedAutoencoder"], ".estimators"),
+    **dict.fromkeys(["Transformer"], ".architectures"),
+    **dict.fromkeys(["HiddenOnly", "PatchError"], ".losses"),
+    **dict.fromkeys(["AdversarialAutoencoder", "VAEGAN"], ".estimators"),
+    **dict.fromkeys(["CodeRival", "OutputRival"], ".penalties"),
     **dict.fromkeys(["Constant", "CosineDecay", "LinearDecay", "Muon", "Torch"], ".training"),
     **dict.fromkeys(
         ["DataError", "DivergedError", "MissingPackageError", "ModelFileError", "ShapeError"], ".core.errors"

@@ -65,7 +65,7 @@ def test_help_is_there_at_once(words: list[str]) -> None:
         )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    assert min(seconds) < 0.15  # of the processor, so that others at work do not count
+    assert min(seconds) < 0.3  # of the processor, so that others at work count little; 0.1 on an idle machine
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -14,7 +14,11 @@ from diabolo.core.files import read_container, write_container
 from diabolo.estimators import Estimator
 from diabolo.estimators.storage import all_estimators
 
-PRESETS = [cls for cls in all_estimators() if cls.__module__.startswith("diabolo.")]
+PRESETS = [  # those for any rows; what needs positions is tested with its parts
+    cls
+    for cls in all_estimators()
+    if cls.__module__.startswith("diabolo.") and cls().__sklearn_tags__().input_tags.two_d_array
+]
 GOLDEN = Path(__file__).parent / "golden"
 
 

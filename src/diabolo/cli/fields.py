@@ -151,11 +151,11 @@ def parts(kind: str) -> tuple[str, ...]:
     (True, True)
     """
     bases: dict[str, list[str]] = {}
-    for home in HOMES:
-        for path in sorted((PACKAGE / home).glob("*.py")):
-            text = path.read_text(encoding="utf-8")
-            for name, given in re.findall(r"^class (\w+)\(([\w, ]*)\):", text, re.MULTILINE):
-                bases[name] = [base.strip() for base in given.split(",")]
+    kinds = PACKAGE / "core" / "kinds.py"  # a rival is a kind of penalty
+    for path in (kinds, *(path for home in HOMES for path in sorted((PACKAGE / home).glob("*.py")))):
+        text = path.read_text(encoding="utf-8")
+        for name, given in re.findall(r"^class (\w+)\(([\w, ]*)\):", text, re.MULTILINE):
+            bases[name] = [base.strip() for base in given.split(",")]
 
     def descends(name: str) -> bool:
         return any(base == kind or descends(base) for base in bases.get(name, ()))

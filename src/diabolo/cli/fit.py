@@ -115,8 +115,8 @@ def fit(
     """Learn a model of DATA and write it to one file.
 
     DATA is the name of an example set (digits, mnist, fashion-mnist; the latter two with :test for their other part),
-    or a path: csv, tsv, txt (also .gz), parquet, npy, npz, IDX (also .gz), a folder, pattern or zip file of png and
-    jpeg pictures, or - for standard input. Without DATA: digits, which need no download.
+    or a path: csv, tsv, txt, ts (also .gz), parquet, npy, npz, IDX (also .gz), a folder, pattern or zip file of png
+    and jpeg pictures, or - for standard input. Without DATA: digits, which need no download.
 
     The plan is told first. While it runs, MODEL.history.jsonl grows by a line per epoch and MODEL.checkpoint is kept up
     to date. Ctrl-C (or SIGTERM) saves the best model so far; the same command with --resume goes on from there.
@@ -183,6 +183,7 @@ def lines_of(estimator: Estimator, plan: Plan, files: Files | None) -> dict[str,
     missing = counted(facts["missing"], "missing cell") if facts["missing"] else "no missing cells"
     held_out = f"{plan.validation_rows:,} of the rows held out" if plan.validation_rows else "no rows held out"
     kind = {"images": "pictures", "table": "a table", "arrays": "numbers"}.get(plan.modality.name, plan.modality.name)
+    most = "up to " if plan.modality.varies else ""
     where = "all in memory" if plan.resident else "read from the disk again in every epoch"
     written = (
         "none named" if files is None else f"{files.model}, {files.history}, and {files.checkpoint} until it is done"
@@ -192,7 +193,7 @@ def lines_of(estimator: Estimator, plan: Plan, files: Files | None) -> dict[str,
     if plan.closed_form:
         training = "in closed form, from all rows"
     return {
-        "data": f"{facts['place']}: {kind}, {counted(rows, 'row')} of {times(facts['user_shape'])}, {missing}",
+        "data": f"{facts['place']}: {kind}, {counted(rows, 'row')} of {most}{times(facts['user_shape'])}, {missing}",
         "model": f"{type(estimator).__name__}: {network_of(estimator, plan)}, {counted(plan.parameters, 'parameter')}",
         "training": f"{training}; on {plan.device}, seed {plan.seed}",
         "memory": f"about {size(plan.memory)}, {where}",
@@ -209,7 +210,7 @@ def network_of(estimator: Estimator, plan: Plan) -> str:
 
 
 def brief(part: Part | str) -> str:
-    """A part without the fields that are off.
+    """A part without the fields that are off, unless they are on by default.
 
     >>> from diabolo import MLP
     >>> brief(MLP(hidden=(8,)))
@@ -217,5 +218,7 @@ def brief(part: Part | str) -> str:
     """
     if isinstance(part, str):
         return part
-    on = {name: value for name, value in part.get_params(deep=False).items() if value and value != "none"}
+    usual = {name: field.default for name, field in getattr(part, "__dataclass_fields__", {}).items()}
+    own = part.get_params(deep=False)
+    on = {name: value for name, value in own.items() if (value and value != "none") or usual.get(name, value) != value}
     return f"{type(part).__name__}({', '.join(f'{name}={value!r}' for name, value in on.items())})"

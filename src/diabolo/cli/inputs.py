@@ -80,6 +80,7 @@ class Rows(Source):
         self.source, self.numbers, self.rows = source, numbers, len(numbers)
         self.place, self.shape, self.dtype = source.place, source.shape, source.dtype
         self.names, self.dtypes = source.names, source.dtypes
+        self.lengths = None if source.lengths is None else source.lengths[numbers]
         self.reach = stretches(source)[0][1]
 
     def read(self, start: int, stop: int) -> np.ndarray:
@@ -93,6 +94,10 @@ class Rows(Source):
             blocks.append(span if len(span) == len(here) else span[here - first])
             done += len(here)
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+    def where(self, row: int, cell: tuple[int, ...]) -> str:
+        """A cell as the whole source calls it."""
+        return self.source.where(int(self.numbers[row]), cell)
 
 
 def windows(source: Source) -> Iterator[tuple[Rows, slice]]:

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 @click.command()
 @model_argument
 @data_argument
-@output_flag("csv, tsv (also .gz), parquet, npy, npz, or a folder for png files; csv on standard output without it.")
+@output_flag(
+    "csv, tsv (also .gz), parquet, npy, npz, ts for sequences, or a folder for png files; csv on standard output "
+    "without it."
+)
 @label_flag
 @device_flag
 @dry_run_flag

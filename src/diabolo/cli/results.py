@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..data.source import Source
-from ..data.writers import Writer, kind_of
+from ..data.writers import Writer, kind_of, shape_of
 from .errors import as_usage
 from .inputs import Rows, open_model, open_source, windows
 from .output import counted, emit, refuse_own_input, say, size, table, times
@@ -19,7 +19,7 @@ from .output import counted, emit, refuse_own_input, say, size, table, times
 if TYPE_CHECKING:
     from ..estimators import Estimator
 
-Block = np.ndarray | dict[str, np.ndarray]
+Block = np.ndarray | dict[str, np.ndarray] | list[np.ndarray]
 
 
 def send_through(
@@ -82,15 +82,15 @@ def blocks(
 
 def write_blocks(
     made: Iterator[tuple[Block, np.ndarray | None]], output: str, names: list[str] | None, force: bool
-) -> tuple[int, ...]:
+) -> tuple[Any, ...]:
     """Write blocks as they come; the shape of a row."""
-    width: tuple[int, ...] = ()
+    width: tuple[Any, ...] = ()
     if output != "-":
         Path(output).parent.mkdir(parents=True, exist_ok=True)
     with Writer(output, names=names, overwrite=force) as writer:
         for block, index in made:
             writer.write(block, index)
-            width = block.shape[1:] if isinstance(block, np.ndarray) else (len(block),)
+            width = (len(block),) if isinstance(block, dict) else shape_of(block)
     return width
 
 

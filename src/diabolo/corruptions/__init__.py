@@ -1,6 +1,21 @@
 """Corruptions: what the encoder may not see while training."""
 
-from .masking import Masking
-from .noise import Clean, GaussianNoise
+from .degrading import Blur, Downscaling
+from .geometric import Mirror, Permutation, Rotation
+from .masking import BlockMasking, Masking, Swap
+from .noise import Clean, GaussianNoise, SaltAndPepper, ShiftedNoise
 
-__all__ = ["Clean", "GaussianNoise", "Masking"]
+__all__ = [
+    "BlockMasking",
+    "Blur",
+    "Clean",
+    "Downscaling",
+    "GaussianNoise",
+    "Masking",
+    "Mirror",
+    "Permutation",
+    "Rotation",
+    "SaltAndPepper",
+    "ShiftedNoise",
+    "Swap",
+]

@@ -69,7 +69,7 @@ def _number(cell: Any, at: tuple[int, ...], place: str) -> float:
     if isinstance(cell, complex | np.complexfloating):
         raise DataError(f"{where}. Complex data not supported: give its real and imaginary parts as columns.")
     if isinstance(cell, list | tuple | np.ndarray):
-        raise DataError(f"{where}; rows of different lengths are not read yet: pad or cut them to one.")
+        raise DataError(f"{where}; a cell holds one number. Give sequences as a list of arrays.")
     try:
         return float(cell)
     except (ValueError, OverflowError) as error:

@@ -12,10 +12,11 @@ from .files import open_path
 from .images import Images
 from .memory import in_memory
 from .modality import Modality
+from .sequences import Sequences
 from .source import Source
 from .tables import Table
 
-MODALITIES: tuple[type[Modality], ...] = (Table, Images, Arrays)
+MODALITIES: tuple[type[Modality], ...] = (Sequences, Table, Images, Arrays)
 
 
 def open_data(X: Any, *, label: str | None = None) -> Source:

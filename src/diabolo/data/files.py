@@ -20,11 +20,12 @@ from .delimited import DelimitedSource
 from .dialect import as_labels
 from .pictures import SUFFIXES, is_picture, open_pictures, open_zip
 from .source import Source
+from .timeseries import SeriesSource
 
 Opener = Callable[[BinaryIO, str, str | None], Source]
 
 KINDS = (
-    "csv, tsv and txt (also .gz), parquet, npy, npz, IDX (also .gz), a folder, pattern or zip file of png "
+    "csv, tsv, txt and ts (also .gz), parquet, npy, npz, IDX (also .gz), a folder, pattern or zip file of png "
     "and jpeg, and - for standard input"
 )
 TEXT = (".csv", ".tsv", ".txt", ".dat", ".data")
@@ -121,6 +122,8 @@ def _opener(file: BinaryIO, name: str, place: str) -> Opener:
         return open_npz if _holds_arrays(file, place) else open_zip
     if suffix == ".idx" or low.endswith("-ubyte") or ".idx" in low or is_idx(head):
         return open_idx
+    if suffix == ".ts":
+        return SeriesSource
     if suffix in SUFFIXES or head.startswith(PICTURE_MAGIC):
         return _open_picture(name)
     if suffix in TEXT or name == "-" or _looks_like_text(file):

@@ -22,6 +22,7 @@ from .cells import (
     short,
     stretch,
 )
+from .ragged import ragged
 from .source import Source
 
 
@@ -208,7 +209,8 @@ def in_memory(X: Any, place: str = "the data") -> Source:
     Parameters
     ----------
     X : array, tensor, sparse matrix, frame, or nested lists
-        numpy and whatever converts to it; torch on any device; scipy sparse; pandas, polars, pyarrow.
+        numpy and whatever converts to it; torch on any device; scipy sparse; pandas, polars, pyarrow. A list (or an
+        object array) of rows of unequal length, each (length,) or (length, channels), is read as sequences.
     place : str
         What to call the data in a message.
 
@@ -220,13 +222,15 @@ def in_memory(X: Any, place: str = "the data") -> Source:
     Raises
     ------
     DataError
-        If it holds no rows, something else than real numbers, or rows of different lengths.
+        If it holds no rows, something else than real numbers, or rows that are unlike in more than their length.
 
     >>> in_memory([[1, 2], [3, 4]]).read(0, 1)
     array([[1, 2]])
-    >>> in_memory([[1, 2], [3]])
+    >>> in_memory([[1, 2], [3]]).lengths
+    array([2, 1])
+    >>> in_memory([[1, 2], 3])
     Traceback (most recent call last):
-    diabolo.core.errors.DataError: the data: row 1 holds 1 cells, where the rows before it hold 2. ...
+    diabolo.core.errors.DataError: the data: row 1 holds 1 cells (3), where others hold many. ...
     """
     if isinstance(X, Source):
         return X
@@ -237,10 +241,12 @@ def in_memory(X: Any, place: str = "the data") -> Source:
         return ArraySource(_from_torch(X), place)
     if sparse is not None and sparse.issparse(X):
         return SparseSource(X, place)
+    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1:
+        X = list(X) if any(hasattr(row, "__len__") and not isinstance(row, str) for row in X) else X
     if isinstance(X, np.ndarray):
         return ArraySource(X, place)
     if isinstance(X, list | tuple):
-        return ArraySource(_from_list(X, place), place)
+        return _from_list(X, place)
     if not hasattr(X, "__array__") or hasattr(X, "columns") or hasattr(X, "to_numpy"):
         return _from_frame(X, place)
     return ArraySource(_as_array(X, place), place)
@@ -284,36 +290,16 @@ def _as_array(X: Any, place: str) -> np.ndarray:
         raise DataError(f"{place}: {type(X).__name__} did not become an array: {error}") from error
 
 
-def _from_list(rows: Sequence[Any], place: str) -> np.ndarray:
+def _from_list(rows: Sequence[Any], place: str) -> Source:
     torch = sys.modules.get("torch")
     if torch is not None:
         rows = [_from_torch(row) if isinstance(row, torch.Tensor) else row for row in rows]
     try:
         values = np.asarray(rows)
-    except (TypeError, ValueError, OverflowError) as error:
-        _refuse_ragged(rows, place)
-        raise DataError(f"{place}: the lists did not become an array: {error}") from error
+    except (TypeError, ValueError, OverflowError):
+        return ragged(rows, place)
     if values.dtype.kind in "US":
         # numpy turns a number beside a text into text: look at the cells as they came.
         values = np.asarray(rows, dtype=object)
         refuse_strings(values, place)
-    return values
-
-
-def _refuse_ragged(rows: Sequence[Any], place: str) -> None:
-    lengths = [np.size(row[0]) if _holds_rows(row) and len(row) == 1 else _length(row) for row in rows]
-    for at, length in enumerate(lengths):
-        if length != lengths[0]:
-            raise DataError(
-                f"{place}: row {at} holds {length} cells, where the rows before it hold {lengths[0]}. "
-                "All rows need the same cells: pad or cut them, or leave this row out."
-            )
-    raise DataError(f"{place}: the rows do not all have the same shape. Pad or cut them to one shape.")
-
-
-def _holds_rows(row: Any) -> bool:
-    return isinstance(row, list | tuple) and len(row) > 0 and isinstance(row[0], list | tuple | np.ndarray)
-
-
-def _length(row: Any) -> int:
-    return len(row) if hasattr(row, "__len__") and not isinstance(row, str | bytes) else 1
+    return ArraySource(values, place)

@@ -60,6 +60,7 @@ class Modality(ABC):
             "names": list(source.names) if source.names else None,
             "missing": statistics.missing,
             "whole": statistics.whole,
+            "smallest": float(statistics.smallest.min()),
         }
         chosen = cls.scale(source, statistics, scaling)
         made = cls(cls.network_shape(source), chosen, statistics.mean, facts)
@@ -76,6 +77,20 @@ class Modality(ABC):
         """Choose the scaling."""
         return choose_scaling(scaling, statistics, named=source.names is not None)
 
+    @property
+    def counts(self) -> bool:
+        """Whether the network gets whole numbers of at least 0, as they came."""
+        return bool(self.facts["whole"]) and self.facts.get("smallest", -1.0) >= 0 and self.scaling.changes_nothing
+
+    @property
+    def varies(self) -> bool:
+        """Whether rows have lengths of their own."""
+        return False
+
+    def aligned(self, source: Source) -> Source:
+        """Data to use, with samples of the shape of those at fit."""
+        return source
+
     def read(self, source: Source, start: int = 0, stop: int | None = None) -> Batch:
         """Read a stretch of a source as tensors.
 
@@ -91,8 +106,9 @@ class Modality(ABC):
         known = known_cells(values, source, start)
         if known is not None:
             values = np.where(known, values, np.broadcast_to(self.scaling.center, values.shape[1:]))
-        scaled = self.to_network(self.scaling.forward(values))
+        scaled = self.scaling.forward(values)
         refuse_extreme(scaled, values, source, start)
+        scaled = self.to_network(scaled)
         tensor = torch.from_numpy(scaled if scaled.flags.writeable else scaled.copy())
         return Batch(tensor, None if known is None else torch.from_numpy(self.to_network(known)))
 
@@ -113,10 +129,9 @@ class Modality(ABC):
     def refuse_other_shape(self, source: Source) -> None:
         """Data to use must have the shape of the data at fit."""
         wanted = tuple(self.facts["user_shape"])
-        if tuple(source.shape) != wanted:
-            raise ShapeError(
-                f"{source.place} has samples of shape {tuple(source.shape)}; the model was fitted on {wanted}."
-            )
+        if tuple(source.shape) != wanted or source.lengths is not None:
+            given = f"samples of shape {tuple(source.shape)}" if source.lengths is None else "rows of unequal length"
+            raise ShapeError(f"{source.place} has {given}; the model was fitted on {wanted}.")
 
     def to_network(self, values: np.ndarray) -> np.ndarray:
         """Rearrange the user's axes into the network's."""
@@ -137,8 +152,8 @@ class Modality(ABC):
         Parameters
         ----------
         values : Tensor of shape (rows, *shape), in the network's units
-        like : the user's data, or None
-            Gives the index; ``None``: the kind that was seen at fit.
+        like : the user's data, or its source, or None
+            Gives the index, or the lengths; ``None``: the kind that was seen at fit.
         """
         return self.array(values)
 

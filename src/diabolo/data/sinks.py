@@ -35,6 +35,7 @@ class Sink(ABC):
     """
 
     folder: ClassVar[bool] = False
+    sequences: ClassVar[bool] = False  # whether it takes rows of unequal length
 
     def __init__(self, path: Path, suffix: str, place: str) -> None:
         self.path, self.suffix, self.place = path, suffix, place

@@ -33,6 +33,9 @@ class Source(ABC):
         The file each row was read from, where every row has a file of its own.
     index : object or None
         The rows' own names, to be written back: a pandas index.
+    lengths : numpy.ndarray of int, or None
+        How many steps each row has, where rows are sequences of unequal length. The first axis of ``shape`` is the
+        longest of them, and what a shorter one lacks in front of its first step is read as NaN.
     """
 
     place: str = "the data"
@@ -45,10 +48,30 @@ class Source(ABC):
     maximum: float | None = None
     paths: tuple[str, ...] | None = None
     index: Any = None
+    lengths: np.ndarray | None = None
 
     @abstractmethod
     def read(self, start: int, stop: int) -> np.ndarray:
         """Read rows ``start`` to ``stop``: ``(stop - start, *shape)``, missing cells as NaN."""
+
+    def where(self, row: int, cell: tuple[int, ...]) -> str:
+        """What to call a cell in a message; rows count from 0."""
+        if self.names is not None:
+            return f"column {self.names[cell[0]]!r}, row {row}"
+        return f"row {row}, cell {cell[0] if len(cell) == 1 else cell}"
+
+    @property
+    def features(self) -> int:
+        """Numbers in a sample, or in each step of a sequence."""
+        shape = self.shape if self.lengths is None else self.shape[1:]
+        return int(np.prod(shape, dtype=np.int64))
+
+    @property
+    def padding(self) -> int:
+        """Cells that only fill up shorter rows."""
+        if self.lengths is None:
+            return 0
+        return int(self.rows * self.shape[0] - self.lengths.sum()) * self.features
 
     @property
     def bytes(self) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 from ..core.errors import DataError
 from .cells import check_names
 from .sinks import NpySink, NpzSink, ParquetSink, PictureSink, Sink, StandardOutput, TextSink
+from .timeseries import SeriesSink
 
 SINKS: dict[str, type[Sink]] = {
     ".csv": TextSink,
@@ -25,9 +26,10 @@ SINKS: dict[str, type[Sink]] = {
     ".parquet": ParquetSink,
     ".npy": NpySink,
     ".npz": NpzSink,
+    ".ts": SeriesSink,
     "": PictureSink,
 }
-KINDS = "names that end in .csv, .tsv (also .gz), .parquet, .npy or .npz, a folder for png files, and -"
+KINDS = "names that end in .csv, .tsv (also .gz), .parquet, .npy, .npz or .ts, a folder for png files, and -"
 
 
 class ExistingFileError(DataError, FileExistsError):
@@ -48,8 +50,8 @@ class Writer:
     ----------
     path : path
         ``.csv``, ``.tsv`` (also ``.gz``) and ``.parquet`` keep names and index; ``.npz`` too, beside the
-        array ``X``; ``.npy`` keeps the numbers alone. No suffix: a folder of png files. ``-``: csv on
-        standard output.
+        array ``X``; ``.npy`` keeps the numbers alone. ``.ts`` takes sequences, also of unequal length. No suffix: a
+        folder of png files. ``-``: csv on standard output.
     names : sequence of str, optional
         The columns' names; without them ``column_0`` and so on where a table needs some.
     overwrite : bool
@@ -121,17 +123,24 @@ class Writer:
 
         Parameters
         ----------
-        values : array, mapping of name to column, or frame
-            Rows by columns, pictures, or one column. A mapping's columns keep their own dtypes.
+        values : array, mapping of name to column, frame, or list of arrays
+            Rows by columns, pictures, or one column. A mapping's columns keep their own dtypes. A list of arrays
+            holds sequences of unequal length, (length,) or (length, channels).
         index : array, optional
             A name for each row, written as the first column, ``index``.
         """
         if self._sink is None:
             raise RuntimeError("A Writer is used in a with statement.")
         values = block_of(values, self.place)
-        rows = len(values) if isinstance(values, np.ndarray) else len(next(iter(values.values()), ()))
+        if self._kind.sequences and isinstance(values, np.ndarray):
+            values = list(values)
+        if isinstance(values, list) and not self._kind.sequences:
+            raise DataError(
+                f"{self.place}: sequences of unequal length need a name that ends in .ts, as in -o back.ts."
+            )
+        rows = len(next(iter(values.values()), ())) if isinstance(values, dict) else len(values)
         index = None if index is None else np.asarray(index)
-        shape = values.shape[1:] if isinstance(values, np.ndarray) else tuple(values)
+        shape = shape_of(values)
         if self._shape is None:
             self._shape = shape, index is None
             width = int(np.prod(shape, dtype=np.int64)) if isinstance(values, np.ndarray) else len(values)
@@ -224,8 +233,19 @@ def kind_of(path: Path, place: str) -> tuple[str, type[Sink]]:
     return suffix, SINKS[suffix]
 
 
-def block_of(values: Any, place: str) -> np.ndarray | dict[str, np.ndarray]:
-    """Values as an array with rows, or as columns with names.
+def shape_of(values: np.ndarray | dict[str, np.ndarray] | list[np.ndarray]) -> tuple[Any, ...]:
+    """What must be alike in all blocks: the shape of a row, the names of columns, or the axes of a sequence.
+
+    >>> shape_of(np.zeros((5, 2))), shape_of([np.zeros((5, 3))])
+    ((2,), ('steps', 3))
+    """
+    if isinstance(values, list):
+        return ("steps", *values[0].shape[1:]) if values else ()
+    return values.shape[1:] if isinstance(values, np.ndarray) else tuple(values)
+
+
+def block_of(values: Any, place: str) -> np.ndarray | dict[str, np.ndarray] | list[np.ndarray]:
+    """Values as an array with rows, as columns with names, or as sequences.
 
     >>> block_of([1, 2], "t.csv")
     array([[1],
@@ -241,6 +261,9 @@ def block_of(values: Any, place: str) -> np.ndarray | dict[str, np.ndarray]:
         if len({column.shape for column in columns.values()}) != 1 or any(c.ndim != 1 for c in columns.values()):
             raise DataError(f"{place}: columns of different lengths. Give one cell for each row.")
         return columns
+    arrays = isinstance(values, list) and all(isinstance(row, np.ndarray) and row.ndim for row in values)
+    if arrays and len({row.shape for row in values}) > 1:
+        return list(values)
     array = np.asarray(values)
     if array.ndim == 0 or array.dtype.kind not in "biufU":
         raise DataError(f"{place}: {array.dtype} of shape {array.shape} are no rows of numbers.")

@@ -71,7 +71,8 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     validation : float in [0, 1), default 0.1
         Share of the rows that choose the best epoch and are never trained on; none is held out below 20 rows.
     patience : int, or None
-        Epochs without improvement after which training stops; ``None``: a fifth of the epochs, at least 5.
+        Epochs without improvement after which training stops; ``None``: a fifth of the epochs, at least 5, or all of
+        them against a rival, whose price takes no part in validation.
     max_seconds : float, or None
         A budget of time.
     device : str, default "auto"
@@ -288,7 +289,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             learning_rate=self.learning_rate,
             schedule=as_part(Schedule, self.schedule) if self.schedule else LinearDecay(),
             validation=plan.validation,
-            patience=self.patience or max(5, plan.epochs // 5),
+            patience=self.patience or (None if plan.objective.rivals() else max(5, plan.epochs // 5)),
             averaging=self.averaging,
             clip=self.clip,
             precision=choose_precision(self.precision, plan.network, plan.device, plan.batch_size),

@@ -1,6 +1,29 @@
 """Losses: how much was lost, in nats per sample."""
 
-from .likelihood import BernoulliLikelihood, GaussianLikelihood
+from .bounds import ImportanceWeighted
+from .counts import NegativeBinomialLikelihood, PoissonLikelihood, ZeroInflatedNegativeBinomial
+from .hidden import HiddenOnly, PatchError
+from .likelihood import BernoulliLikelihood, GaussianLikelihood, HeteroscedasticGaussian
+from .perceptual import FeatureError, MultiScaleSimilarity, StructuralSimilarity
 from .pointwise import SquaredError
+from .robust import AbsoluteError, HuberLoss, LaplaceLikelihood, StudentTLikelihood
 
-__all__ = ["BernoulliLikelihood", "GaussianLikelihood", "SquaredError"]
+__all__ = [
+    "AbsoluteError",
+    "BernoulliLikelihood",
+    "FeatureError",
+    "GaussianLikelihood",
+    "HeteroscedasticGaussian",
+    "HiddenOnly",
+    "HuberLoss",
+    "ImportanceWeighted",
+    "LaplaceLikelihood",
+    "MultiScaleSimilarity",
+    "NegativeBinomialLikelihood",
+    "PatchError",
+    "PoissonLikelihood",
+    "SquaredError",
+    "StructuralSimilarity",
+    "StudentTLikelihood",
+    "ZeroInflatedNegativeBinomial",
+]

@@ -83,7 +83,8 @@ def is_training_data(model: Estimator, source: Source, statistics: Statistics) -
     if source.rows != facts.get("rows") or statistics.missing != facts.get("missing"):
         return False
     mean = modality.to_network(modality.scaling.forward(statistics.mean[None]))[0]
-    return bool(np.allclose(mean, modality.mean, rtol=1e-6, atol=1e-6))
+    seen = modality.to_network((statistics.count > 0)[None])[0]
+    return bool(np.allclose(mean[seen], modality.mean[seen], rtol=1e-6, atol=1e-6))
 
 
 def held_out_rows(model: Estimator, source: Source) -> np.ndarray:

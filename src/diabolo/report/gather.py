@@ -42,6 +42,7 @@ class Report:
 def gather(model: Estimator, source: Source, labels: Any, seed: int) -> Report:
     """Make all measurements."""
     model.modality_.refuse_other_shape(source)
+    source = model.modality_.aligned(source)
     statistics = survey(source)
     marks = read_labels(labels, source)
     split = baseline.choose_rows(model, source, statistics, seed)

@@ -78,7 +78,7 @@ def train(
     averaging : float in [0, 1)
         Decay per step of a running average of the weights, which is what is validated and kept; 0: none.
     clip : float, or None
-        Largest norm of the gradient.
+        Largest norm of the network's gradient; rivals have their own, which is left as it is.
     precision : {"float32", "bfloat16"}
         What products are computed in; weights, losses and validation stay in float32.
     max_seconds : float, or None
@@ -180,11 +180,11 @@ class Run:
         """Make the optimizers, the working copy and the sums of the epoch."""
         self.working = Working(self.network, precision)
         rivals = self.objective.rivals()
-        theirs = [weight for rival in rivals.values() for weight in rival.parameters()]
+        theirs = [weight for rival in rivals.values() for weight in rival.parameters() if weight.requires_grad]
         apart = {id(weight) for weight in theirs}
         own = [w for w in self.objective.parameters() if w.requires_grad and id(w) not in apart]
         weights = [*self.working.weights, *own]
-        self.worker.share([weight.data for weight in weights])
+        self.worker.share([weight.data for weight in [*weights, *theirs]])
         self.weights: list[nn.Parameter] = weights
         self.optimizer = self.optimizer_part.build(weights, self.base_rate)
         self.rival_weights = theirs
@@ -194,9 +194,10 @@ class Run:
         if self.device.type == "cuda":
             for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
                 group["lr"] = torch.tensor(float(group["lr"]), device=self.device)
-        self.take_step: Callable[[Batch], None] = (
-            CapturedStep(self.descend) if self.device.type == "cuda" and self.worker.count == 1 else self.descend
-        )
+        # A step that asks the device something while it runs cannot be recorded.
+        waits = any(getattr(module, "waits_for_device", False) for module in self.network.modules())
+        captured = self.device.type == "cuda" and self.worker.count == 1 and not waits
+        self.take_step: Callable[[Batch], None] = CapturedStep(self.descend) if captured else self.descend
         names = ["total", "loss", *self.objective.terms(), *(f"{name}_rival" for name in rivals)]
         self.sums = {name: torch.zeros((), dtype=torch.float64, device=self.device) for name in names}
         self.averages = [weight.detach().clone() for weight in weights] if self.averaging else []
@@ -283,11 +284,13 @@ class Run:
         for weight in self.rival_weights:  # ... and free while they learn
             weight.requires_grad_(True)
         rivalry = self.objective.rivalry(trip, self.working.network) if self.rival_weights else {}
-        total = sum(rivalry.values(), start=cost.total)
-        total.backward()
+        cost.total.backward()
+        if rivalry:  # whatever a rival asked of the network, only rivals learn from it
+            torch.autograd.backward(list(rivalry.values()), inputs=self.rival_weights)
         gradients = self.working.hand_over_gradients()
         if self.worker.count > 1:
-            self.worker.average(gradients)
+            theirs = [weight.grad for weight in self.objective.parameters() if weight.grad is not None]
+            self.worker.average([*gradients, *theirs])
         if self.clip is not None:
             nn.utils.clip_grad_norm_(self.weights, self.clip)
         for optimizer in self.optimizers:
@@ -396,7 +399,7 @@ class Run:
     def diverged(self, row: dict[str, Any]) -> bool:
         """Whether a loss or a weight is not finite any more, or the error has grown out of all proportion."""
         finite = math.isfinite(row["loss"]) and math.isfinite(row.get("validation_loss", 0.0))
-        if not finite or not all(bool(torch.isfinite(weight).all()) for weight in self.weights):
+        if not finite or not all(bool(torch.isfinite(weight).all()) for weight in [*self.weights, *self.rival_weights]):
             return True
         error = row.get("validation_squared_error")
         if error is not None and self.first_error is None:
@@ -447,7 +450,8 @@ class Run:
             self.descend(batch)
             broken = [name for name, total in self.sums.items() if not math.isfinite(float(total))]
             broken.sort(key=lambda name: name == "total")
-            broken += [n for n, w in self.network.named_parameters() if not bool(torch.isfinite(w).all())]
+            named = [*self.network.named_parameters(), *self.objective.named_parameters()]
+            broken += [name for name, weight in named if not bool(torch.isfinite(weight).all())]
             if broken:
                 return place, broken[0]
         return self.batches.steps - 1, "the squared error"

@@ -1,0 +1,151 @@
+"""What counts where something was hidden: the hidden cells, each guessed from the others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from ..core.kinds import Loss, Shape
+from ..core.network import Network
+from ..core.objective import Objective
+from ..core.parts import parameters, within
+from ..core.patches import patch_numbers, usual_side
+from ..core.roundtrip import Batch, RoundTrip
+
+
+class HiddenOnly(Objective):
+    r"""Only hidden cells count: :math:`\frac1n\sum_i E_m\,\ell\big(x_i \odot m,\ g(f(x_i \odot (1-m))) \odot m\big)`.
+
+    A network that never sees what it is judged by cannot just copy it: it has to learn how cells depend on each other.
+
+    Trips that are not corrupted (scores, reconstructions) hide every cell as well, by the corruption's complementary
+    masks, one after the other and the same for every row: what comes back is the mean over the trips in which a cell
+    was hidden, so that **each cell is predicted from others, never from itself**. Where a whole patch is missing, it
+    is predicted from all that is known. The code is that of the whole view. A score is thus a sum of conditional
+    log-likelihoods, each given other cells (a pseudo-likelihood): it ranks rows, but is no bound on their joint one.
+
+    Parameters
+    ----------
+    loss : Loss
+    penalty : Penalty, or None
+
+    Raises
+    ------
+    ValueError
+        If the network's corruption has no complementary masks.
+
+    References
+    ----------
+    Masked Autoencoders Are Scalable Vision Learners, He, Chen, Xie, Li, Dollar and Girshick, 2021, arXiv:2111.06377.
+    Noise2Self: Blind Denoising by Self-Supervision, Batson and Royer, 2019, arXiv:1901.11365.
+
+    >>> from diabolo import MLP, Identity, Masking, SquaredError
+    >>> network = Network((4,), MLP(hidden=(8,)), Identity(2), Masking(0.5))
+    >>> objective = HiddenOnly(SquaredError()).build(network)
+    >>> x = torch.randn(1, 4, requires_grad=True)
+    >>> output = objective.travel(network, Batch(x), corrupt=False).output
+    >>> float(torch.autograd.grad(output[0, 3], x)[0][0, 3])
+    0.0
+    """
+
+    masks: Tensor
+    patches: Tensor
+
+    def build(self, network: Network) -> Objective:
+        """Fix the complementary masks; refuse a corruption that has none."""
+        cover = getattr(network.corruption, "cover", None)
+        if cover is None:
+            raise ValueError(
+                f"{type(self).__name__} counts hidden cells only, and {network.corruption!r} has no masks that hide "
+                "each cell in turn. Corruptions that have: BlockMasking, Masking."
+            )
+        masks = torch.stack(cover(network.shape))
+        patches = getattr(network.corruption, "patches", torch.arange(masks[0].numel()))
+        self.register_buffer("masks", masks, persistent=False)
+        self.register_buffer("patches", patches.flatten(), persistent=False)
+        return super().build(network)
+
+    def travel(
+        self, network: Network, batch: Batch, *, corrupt: bool | None = None, sample: bool | None = None
+    ) -> RoundTrip:
+        """Make the trip whose hidden cells count, or those through complementary masks."""
+        if network.training if corrupt is None else corrupt:
+            trip = super().travel(network, batch, corrupt=True, sample=sample)
+            hidden = trip.seen.hidden
+            if hidden is None:
+                return trip
+            hidden = hidden.reshape(*hidden.shape, *[1] * (trip.target.ndim - hidden.ndim)).expand_as(trip.target)
+            return replace(trip, known=hidden if trip.known is None else trip.known & hidden)
+        whole = super().travel(network, batch, corrupt=False, sample=sample)
+        known = torch.ones_like(whole.target, dtype=torch.bool) if batch.known is None else batch.known
+        trips = [network(batch.values, known & ~mask, corrupt=False, sample=sample) for mask in self.masks]
+        each = [1] * (known.ndim - 1) + [whole.output.shape[-1] // known.shape[-1]]  # a loss may want several numbers
+        hidden = self.masks.repeat(each)
+        total = sum(trip.output * mask for trip, mask in zip(trips, hidden, strict=True))
+        return replace(whole, output=torch.where(self.gone(known).repeat(each), whole.output, total / hidden.sum(0)))
+
+    def gone(self, known: Tensor) -> Tensor:
+        """Cells of which nothing is known, nor of what is hidden with them: ``(batch, *shape)``."""
+        found = known.new_zeros(len(known), int(self.patches.max()) + 1, dtype=torch.long)
+        found = found.index_add(1, self.patches, known.flatten(1).long())
+        return (found.index_select(1, self.patches) == 0).view_as(known)
+
+
+@parameters
+class PatchError(Loss):
+    r"""The squared error in units of each patch's own deviation: :math:`\tfrac12\sum_j (x_j - \hat x_j)^2/s_{k(j)}^2`.
+
+    Here :math:`s_k^2 = \sigma_k^2 + \epsilon^2` with :math:`\sigma_k` the deviation of the true patch :math:`k`: faint
+    texture counts as much as sharp edges. These are the normalized targets of masked autoencoders, written in units of
+    the data: in :math:`(x - \mu_k)/s_k - (\hat x - \mu_k)/s_k` the patch's mean drops out. The network of the paper
+    predicts :math:`(x - \mu_k)/s_k` itself and needs not know :math:`\mu_k` and :math:`s_k`, but nobody could make a
+    picture of that: those of a hidden patch are not known. Here the network predicts data.
+
+    Parameters
+    ----------
+    side : int, or None
+        Length of a patch along each position axis; ``None``: as :class:`~diabolo.corruptions.BlockMasking` has it.
+    floor : float, default 0.1
+        The :math:`\epsilon` in the network's units, below which a deviation is no texture but noise: a tenth of a
+        picture's range, or of a column's standard deviation.
+
+    References
+    ----------
+    Masked Autoencoders Are Scalable Vision Learners, He, Chen, Xie, Li, Dollar and Girshick, 2021, arXiv:2111.06377
+    (section 3, reconstruction target).
+
+    >>> from diabolo import MLP, Clean, Identity
+    >>> loss = PatchError(side=2).build((4, 4, 1))
+    >>> loss(Network((4, 4, 1), MLP(), Identity(2), Clean())(torch.rand(3, 4, 4, 1))).shape
+    torch.Size([3])
+    """
+
+    side: int | None = within(default=None, low=1)
+    floor: float = within(default=0.1, low=0.0, above=True)
+
+    def build(self, shape: Shape) -> Self:
+        """Note for each cell which patch it belongs to."""
+        _, numbers = patch_numbers(shape, self.side or usual_side(shape))
+        self.register_buffer("numbers", numbers.flatten(), persistent=False)
+        return self
+
+    def forward(self, trip: RoundTrip) -> Tensor:
+        """``RoundTrip -> (batch,)``."""
+        squares = (trip.output - trip.target).square()
+        return trip.over_cells(squares / self._variances(trip).view_as(squares)) / 2
+
+    def _variances(self, trip: RoundTrip) -> Tensor:
+        """The variance of each cell's patch over its known cells: ``(batch, cells)``."""
+        numbers, x = self.get_buffer("numbers"), trip.target.flatten(1)
+        known = torch.ones_like(x) if trip.known is None else trip.known.flatten(1).to(x.dtype)
+
+        def mean(cells: Tensor) -> Tensor:
+            sums = cells.new_zeros(len(x), int(numbers[-1]) + 1).index_add(1, numbers, cells * known)
+            return sums.index_select(1, numbers) / counts
+
+        counts = torch.ones_like(x)
+        counts = mean(counts).clamp_min(1)
+        return mean((x - mean(x)).square()) + self.floor**2
