@@ -134,3 +134,11 @@ def test_models_of_earlier_versions_load() -> None:
         assert np.allclose(model.transform(expected["X"]), expected["codes"], atol=1e-6)
         assert np.allclose(model.reconstruct(expected["X"]), expected["again"], atol=1e-5)
         assert np.allclose(model.score_samples(expected["X"]), expected["nats"], atol=1e-4)
+
+
+def test_loading_leaves_global_randomness_alone(digits: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    VAE(code_size=2, epochs=1, random_state=0).fit(digits[:200]).save(path)
+    before = torch.random.get_rng_state()
+    load(path)
+    assert torch.equal(torch.random.get_rng_state(), before)

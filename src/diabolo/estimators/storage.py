@@ -18,6 +18,7 @@ from ..core.files import FORMAT, read_container, verify_container, write_contain
 from ..core.parts import from_plain, to_plain
 from ..data.modality import restore
 from ..training import History
+from ..training.seeding import own_randomness
 from .base import Estimator
 
 PACKAGES = ("diabolo", "torch", "numpy", "scikit-learn", "safetensors")
@@ -128,7 +129,8 @@ def rebuild(
     estimator.modality_ = restore(
         description["modality"], {n: t.numpy() for n, t in under("modality.", tensors).items()}
     )
-    estimator.network_, estimator.objective_ = estimator._assemble(estimator.modality_)
+    with own_randomness(description["seed"], torch.device("cpu")):  # first weights are drawn, then replaced
+        estimator.network_, estimator.objective_ = estimator._assemble(estimator.modality_)
     weights = under("network.", tensors)
     if encoder_only:
         estimator.network_.decoder = None  # type: ignore[assignment]

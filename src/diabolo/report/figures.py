@@ -117,10 +117,13 @@ def small_curve(history: History, column: str, label: str, log: bool = False, ki
 def term_names(history: History) -> list[str]:
     """The columns that hold parts of the loss, in an order that does not depend on where the history comes from.
 
+    What a rival itself minimizes is no part of the loss.
+
     >>> term_names(History([{"epoch": 0, "loss": 1.0, "reconstruction": 0.5, "kl": 0.5}]))
     ['reconstruction', 'kl']
     """
-    found = {name for name in history.columns if name not in NOT_LOSSES}
+    rivals = {f"{name}_rival" for name in history.columns}
+    found = set(history.columns) - set(NOT_LOSSES) - rivals
     return sorted(found, key=lambda name: (name != "reconstruction", name))
 
 
