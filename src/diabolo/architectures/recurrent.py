@@ -136,10 +136,9 @@ class LastState(ViewEncoder):
         """``View -> (batch, hidden)``, or twice as many."""
         x = view.values
         positions = x.shape[1]
-        absent = leading(view.hidden, x)
+        absent = leading(view)
         if self.marks_holes:
-            marks = torch.zeros_like(x) if view.hidden is None else covered(view.hidden, x).to(x)
-            x = torch.cat([x, marks], -1)
+            x = torch.cat([x, view.covered().to(x)], -1)
         last = positions - 1 - absent
         at = (torch.arange(positions, device=x.device) + absent[:, None]).remainder(positions)
         turned = [x.gather(1, at[..., None].expand_as(x)), x.flip(1)]
@@ -171,25 +170,14 @@ class Backwards(nn.Module):
         return steps + self.bias.view(steps.shape[1:])
 
 
-def covered(hidden: Tensor, x: Tensor) -> Tensor:
-    """A mask that may lack its last axes, as one of the shape of ``x``.
-
-    >>> covered(torch.tensor([[True, False]]), torch.zeros(1, 2, 3))[0, :, 0]
-    tensor([ True, False])
-    """
-    return hidden.reshape(*hidden.shape, *(1,) * (x.ndim - hidden.ndim)).expand_as(x)
-
-
-def leading(hidden: Tensor | None, x: Tensor) -> Tensor:
+def leading(view: View) -> Tensor:
     """How many steps at the front are hidden, ``(batch,)``; one step at least is left.
 
-    >>> leading(torch.tensor([[True, True, False, True]]), torch.zeros(1, 4, 2))
+    >>> leading(View(torch.zeros(1, 4, 2), torch.tensor([[True, True, False, True]])))
     tensor([2])
     """
-    if hidden is None:
-        return torch.zeros(len(x), dtype=torch.long, device=x.device)
-    absent = covered(hidden, x).all(-1).long().cumprod(1).sum(1)
-    return absent.clamp(max=x.shape[1] - 1)
+    absent = view.covered().all(-1).long().cumprod(1).sum(1)
+    return absent.clamp(max=view.values.shape[1] - 1)
 
 
 def pick(states: Tensor, at: Tensor) -> Tensor:

@@ -18,7 +18,6 @@ from ..core.parts import choice, parameters, within
 from ..core.patches import usual_side
 from ..core.roundtrip import View
 from .layers import cells
-from .recurrent import covered
 
 MOST_COLUMNS = 16  # tokens that a row is cut into at most, where the user does not say
 WIDER = 2  # how much wider a block is inside; the usual 4 takes longer and reconstructs digits no better
@@ -207,8 +206,7 @@ class SampleEncoder(ViewEncoder):
     def look(self, view: View) -> tuple[Tensor, Tensor]:
         """All tokens with their marks and positions, and which of them have anything to see: ``(batch, tokens)``."""
         values = view.values
-        hidden = torch.zeros_like(values) if view.hidden is None else covered(view.hidden, values).to(values)
-        hidden = self.cutting.cut(hidden, 1.0)
+        hidden = self.cutting.cut(view.covered().to(values), 1.0)
         tokens = self.embed(self.cutting.cut(values, 0.0)) + self.marks(hidden) + self.positions
         return tokens, hidden.amin(-1) == 0
 

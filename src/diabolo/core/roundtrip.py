@@ -30,6 +30,17 @@ class View:
     values: Tensor
     hidden: Tensor | None = None
 
+    def covered(self) -> Tensor:
+        """What is hidden, as a mask of the values' own shape.
+
+        >>> View(torch.zeros(1, 2, 3), torch.tensor([[True, False]])).covered()[0, :, 0].tolist()
+        [True, False]
+        """
+        if self.hidden is None:
+            return torch.zeros_like(self.values, dtype=torch.bool)
+        absent = self.values.ndim - self.hidden.ndim
+        return self.hidden.reshape(*self.hidden.shape, *(1,) * absent).expand_as(self.values)
+
     def map(self, change: Callable[[Tensor], Tensor]) -> View:
         """The same view with each tensor changed."""
         return View(change(self.values), None if self.hidden is None else change(self.hidden))

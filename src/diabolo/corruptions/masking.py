@@ -11,6 +11,7 @@ from torch import Tensor
 from ..core.errors import ShapeError
 from ..core.kinds import Corruption, Shape
 from ..core.parts import parameters, within
+from ..core.patches import patch_numbers, usual_side
 from ..core.roundtrip import View
 
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -101,18 +102,14 @@ class BlockMasking(Corruption):
 
     def _layout(self, shape: Shape) -> tuple[Shape, Tensor]:
         """How many patches there are along each position axis, and the number of each cell's patch."""
-        positions = shape[:-1] or shape
-        side = self.side or (1 if len(shape) == 1 else round(math.sqrt(min(positions))))
-        grid = tuple(-(-length // side) for length in positions)
-        if math.prod(grid) == 1 < math.prod(positions):
+        side = self.side or usual_side(shape)
+        grid, numbers = patch_numbers(shape, side)
+        if math.prod(grid) == 1 < math.prod(shape[:-1] or shape):
             raise ShapeError(
-                f"BlockMasking: side={side} makes one patch of all {positions} positions; it must be below "
-                f"{max(positions)} for something to stay visible, or None."
+                f"BlockMasking: side={side} makes one patch of all {shape[:-1] or shape} positions; it must be below "
+                f"{max(shape[:-1] or shape)} for something to stay visible, or None."
             )
-        numbers = torch.arange(math.prod(grid)).view(grid)
-        for axis, length in enumerate(positions):
-            numbers = numbers.index_select(axis, torch.arange(length) // side)
-        return grid, numbers if len(shape) == 1 else numbers[..., None].expand(shape)
+        return grid, numbers
 
 
 @parameters

@@ -74,10 +74,9 @@ class HiddenOnly(Objective):
         """Make the trip whose hidden cells count, or those through complementary masks."""
         if network.training if corrupt is None else corrupt:
             trip = super().travel(network, batch, corrupt=True, sample=sample)
-            hidden = trip.seen.hidden
-            if hidden is None:
+            if trip.seen.hidden is None:
                 return trip
-            hidden = hidden.reshape(*hidden.shape, *[1] * (trip.target.ndim - hidden.ndim)).expand_as(trip.target)
+            hidden = trip.seen.covered()
             return replace(trip, known=hidden if trip.known is None else trip.known & hidden)
         whole = super().travel(network, batch, corrupt=False, sample=sample)
         known = torch.ones_like(whole.target, dtype=torch.bool) if batch.known is None else batch.known
