@@ -432,7 +432,11 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     @torch.no_grad()
     def score_samples(self, X: Any) -> np.ndarray:
-        """The bound on each sample's log-likelihood in nats, ``(rows,)``; lower is stranger. Never samples."""
+        """The bound on each sample's log-likelihood in nats, ``(rows,)``; lower is stranger. Never samples.
+
+        A code that is a distribution is taken at its mean, where the bound's expectation is not: a VAE's true
+        log-likelihood is estimated by its ``log_likelihood``.
+        """
         nats = [self.objective_.per_sample(trip, self.network_)[:count] for trip, count in self._trips(X)]
         return -torch.cat(nats).double().cpu().numpy()
 

@@ -66,6 +66,7 @@ class HiddenOnly(Objective):
         patches = getattr(network.corruption, "patches", torch.arange(masks[0].numel()))
         self.register_buffer("masks", masks, persistent=False)
         self.register_buffer("patches", patches.flatten(), persistent=False)
+        self.count = int(patches.max()) + 1
         return super().build(network)
 
     def travel(
@@ -88,7 +89,7 @@ class HiddenOnly(Objective):
 
     def gone(self, known: Tensor) -> Tensor:
         """Cells of which nothing is known, nor of what is hidden with them: ``(batch, *shape)``."""
-        found = known.new_zeros(len(known), int(self.patches.max()) + 1, dtype=torch.long)
+        found = known.new_zeros(len(known), self.count, dtype=torch.long)
         found = found.index_add(1, self.patches, known.flatten(1).long())
         return (found.index_select(1, self.patches) == 0).view_as(known)
 
@@ -129,6 +130,7 @@ class PatchError(Loss):
         """Note for each cell which patch it belongs to."""
         _, numbers = patch_numbers(shape, self.side or usual_side(shape))
         self.register_buffer("numbers", numbers.flatten(), persistent=False)
+        self.count = int(numbers.max()) + 1
         return self
 
     def forward(self, trip: RoundTrip) -> Tensor:
@@ -142,7 +144,7 @@ class PatchError(Loss):
         known = torch.ones_like(x) if trip.known is None else trip.known.flatten(1).to(x.dtype)
 
         def mean(cells: Tensor) -> Tensor:
-            sums = cells.new_zeros(len(x), int(numbers[-1]) + 1).index_add(1, numbers, cells * known)
+            sums = cells.new_zeros(len(x), self.count).index_add(1, numbers, cells * known)
             return sums.index_select(1, numbers) / counts
 
         counts = torch.ones_like(x)
