@@ -19,8 +19,19 @@ import pytest
 import torch
 from sklearn.datasets import load_iris
 
-from diabolo import VAE, Autoencoder, DataError, DenoisingAutoencoder, LinearAutoencoder, ShapeError, load
+from diabolo import (
+    VAE,
+    VQVAE,
+    Autoencoder,
+    DataError,
+    DenoisingAutoencoder,
+    LinearAutoencoder,
+    ShapeError,
+    SparseAutoencoder,
+    load,
+)
 from diabolo.data.memory import ArraySource
+from diabolo.diagnosis import codebook_usage, sparsity, variation
 from diabolo.estimators.base import Estimator
 from diabolo.report import write_report
 from diabolo.report.words import number
@@ -474,3 +485,32 @@ def test_pictures_are_those_of_the_data(tmp_path: Path) -> None:
     uri = re.findall(r'src="data:image/png;base64,([^"]+)" alt="original', page)[0]
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri))))
     assert (shown == source[numbers["samples"]["best"][0]["row"]]).all()
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        (VQVAE(code_size=4, words=16, epochs=2, random_state=0), "symbols"),
+        (SparseAutoencoder(code_size=32, active=4, epochs=2, random_state=0), "sparsity"),
+        (VAE(code_size=2, epochs=2, random_state=0), "distribution"),
+    ],
+    ids=["symbols", "sparsity", "distribution"],
+)
+def test_what_a_kind_of_code_is_asked_about_is_what_diagnosis_measures(
+    model: Estimator, found: str, tmp_path: Path
+) -> None:
+    X = rows()
+    told, page = write(model.fit(X), X, tmp_path)
+    assert ({"symbols", "sparsity", "distribution"} & told["codes"].keys()) == {found}
+    said = told["codes"][found]
+    if found == "symbols":
+        usage = codebook_usage(model, X)
+        assert (said["used"], said["bits"]) == (usage.used, usage.bits)
+        assert "perplexity" in page
+    if found == "sparsity":
+        assert said["mean_active"] == sparsity(model, X).mean_active == pytest.approx(4)
+        assert "active at once" in page
+    if found == "distribution":
+        measured = variation(model, X)
+        assert (said["rate"], said["distortion"]) == pytest.approx((measured.rate, measured.distortion), rel=1e-5)
+        assert said["rate"] + said["distortion"] == pytest.approx(told["totals"]["all_rows"]["nats"], rel=1e-5)

@@ -89,15 +89,29 @@ def codebook_usage(model: Estimator, X: Any) -> CodebookUsage:
     >>> len(usage.perplexity), usage.bits <= usage.capacity == 8.0
     (2, True)
     """
-    counts: list[Tensor] = []
-    positions = 0
+    tally = CodebookTally()
     for trip in model.round_trips(X):
-        code = symbols_of(trip.code)
-        positions = int(np.prod(code.symbols.shape[1:-1], dtype=np.int64))
+        tally.add(symbols_of(trip.code))
+    return tally.finish()
+
+
+class CodebookTally:
+    """Counts symbols, a stretch of rows at a time."""
+
+    def __init__(self) -> None:
+        self.counts: list[Tensor] = []
+        self.positions = 0
+
+    def add(self, code: DiscreteCode) -> None:
+        """Take in the codes of some rows."""
+        self.positions = int(np.prod(code.symbols.shape[1:-1], dtype=np.int64))
         chosen = code.symbols.flatten(0, -2).T
         here = [torch.bincount(one, minlength=size).cpu() for one, size in zip(chosen, code.alphabet, strict=True)]
-        counts = [before + now for before, now in zip(counts, here, strict=True)] if counts else here
-    return CodebookUsage(tuple(count.numpy() for count in counts), positions)
+        self.counts = [a + b for a, b in zip(self.counts, here, strict=True)] if self.counts else here
+
+    def finish(self) -> CodebookUsage:
+        """What was counted."""
+        return CodebookUsage(tuple(count.numpy() for count in self.counts), self.positions)
 
 
 def symbols_of(code: Code) -> DiscreteCode:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..core.codes import Code
 from ..estimators.base import Estimator
 
 
@@ -59,8 +60,24 @@ def sparsity(model: Estimator, X: Any) -> Sparsity:
     >>> round(told.mean_active, 1), told.alive_share > 0.2
     (4.0, True)
     """
-    spoke, count = torch.zeros(()), 0
+    tally = SparsityTally()
     for trip in model.round_trips(X):
-        values = trip.code.values.flatten(0, -2)
-        spoke, count = spoke + (values != 0).sum(0).cpu(), count + len(values)
-    return Sparsity(spoke.double().numpy() / count)
+        tally.add(trip.code)
+    return tally.finish()
+
+
+class SparsityTally:
+    """Counts which units speak, a stretch of rows at a time."""
+
+    def __init__(self) -> None:
+        self.spoke = torch.zeros((), dtype=torch.int64)
+        self.count = 0
+
+    def add(self, code: Code) -> None:
+        """Take in the codes of some rows."""
+        values = code.values.flatten(0, -2)
+        self.spoke, self.count = self.spoke + (values != 0).sum(0).cpu(), self.count + len(values)
+
+    def finish(self) -> Sparsity:
+        """What was counted."""
+        return Sparsity(self.spoke.double().numpy() / self.count)

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..estimators import Estimator
+from ..core.roundtrip import RoundTrip
+from ..estimators.base import Estimator
 
 ACTIVE_FROM = 0.01
 
@@ -77,14 +78,19 @@ def variation(model: Estimator, X: Any, *, n_draws: int | None = None, random_st
     >>> variation(VAE(code_size=4, epochs=3, random_state=0).fit(X), X).active
     4
     """
-    objective, network = model.objective_, model.network_
-    terms = [term for term in objective.terms().values() if term.in_bound]
     distortions, rates = [], []
     for trip in model.round_trips(X, n_draws=n_draws, random_state=random_state):
-        distortions.append(objective.loss(trip))
-        rates.append(sum((term(trip, network) for term in terms), start=torch.zeros_like(distortions[-1])))
+        distortions.append(model.objective_.loss(trip))
+        rate = rate_of(model, trip)
+        rates += [] if rate is None else [rate]
     means = model.transform(X).astype(np.float64)
-    return Variation(means.var(0), mean_of(rates) if terms else None, mean_of(distortions))
+    return Variation(means.var(0), mean_of(rates) if rates else None, mean_of(distortions))
+
+
+def rate_of(model: Estimator, trip: RoundTrip) -> Tensor | None:
+    """Nats from each row's code to the model's prior, ``(batch,)``; ``None`` where it has no prior."""
+    nats = [term(trip, model.network_) for term in model.objective_.terms().values() if term.in_bound]
+    return torch.stack(nats).sum(0) if nats else None
 
 
 def mean_of(parts: list[Tensor]) -> float:

@@ -11,6 +11,7 @@ from .measure import Kept, Measures
 
 MOST_CORRELATED, MOST_HISTOGRAMS, MOST_POINTS = 64, 16, 2000
 DEAD_SHARE, DEAD_NATS = 1e-4, 0.01
+ALWAYS = 0.999  # a code whose units speak more often than this is not sparse
 BINS, NEIGHBORS = 24, 5
 
 
@@ -167,9 +168,28 @@ def neighbors_agree(codes: np.ndarray, labels: np.ndarray) -> float | None:
     return float((labels[near] == labels[:, None]).mean())
 
 
-def as_plain(statistics: CodeStatistics) -> dict[str, Any]:
+def health(measures: Measures) -> dict[str, dict[str, Any]]:
+    """What sparse codes, symbols and distributions are asked about, by the kind of question."""
+    made: dict[str, dict[str, Any]] = {}
+    spoken, usage = measures.sparsity, measures.usage
+    if usage is not None:
+        made["symbols"] = {
+            "used": usage.used,
+            "words": [len(count) for count in usage.counts],
+            "perplexity": usage.perplexity,
+            "bits": usage.bits,
+            "capacity": usage.capacity,
+        }
+    elif spoken.mean_active < ALWAYS * len(spoken.activity):
+        made["sparsity"] = {"alive_share": spoken.alive_share, "mean_active": spoken.mean_active}
+    if measures.rate is not None:
+        made["distribution"] = {"rate": measures.rate, "distortion": measures.distortion}
+    return made
+
+
+def as_plain(statistics: CodeStatistics, measures: Measures) -> dict[str, Any]:
     """The codes of ``report.json``."""
-    return {
+    return health(measures) | {
         "rows": statistics.rows,
         "mean": statistics.mean,
         "variance": statistics.variance,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..training import History
@@ -109,6 +111,31 @@ def units(statistics: CodeStatistics) -> tuple[str, str]:
         f"{len(dead)} of {count(size, 'unit')} {verb} dead",
         f"{text} Dead: {listed([str(unit) for unit in dead], 12)}.",
     )
+
+
+def health(found: dict[str, dict[str, Any]]) -> list[tuple[str, str]]:
+    """What a sparse code, symbols or a distribution are asked about, one line each.
+
+    >>> health({"distribution": {"rate": 12.0, "distortion": 80.0}})[0]
+    ('rate', '12.0 nats per sample, from the code to its prior')
+    """
+    lines: list[tuple[str, str]] = []
+    if "sparsity" in found:
+        told = found["sparsity"]
+        lines.append(("alive", f"{share(told['alive_share'])} of the units, which speak for at least one row"))
+        lines.append(("active at once", f"{number(told['mean_active'])} units, on average; the others say zero"))
+    if "symbols" in found:
+        told = found["symbols"]
+        perplexities = zip(told["perplexity"], told["words"], strict=True)
+        words = listed([f"{number(said)} of {size}" for said, size in perplexities], 8)
+        lines.append(("words in use", f"{share(told['used'])}, chosen for at least one row"))
+        lines.append(("perplexity", f"{words}: so many equally frequent words would say as much"))
+        lines.append(("bits", f"{number(told['bits'])} per sample when coded well, of {number(told['capacity'])}"))
+    if "distribution" in found:
+        told = found["distribution"]
+        lines.append(("rate", f"{number(told['rate'])} nats per sample, from the code to its prior"))
+        lines.append(("distortion", f"{number(told['distortion'])} nats per sample, lost in the reconstruction"))
+    return lines
 
 
 def correlation(statistics: CodeStatistics) -> str:

@@ -102,7 +102,7 @@ def as_plain(report: Report) -> dict[str, Any]:
             "squared_error": measures.cell_error,
             "variance": measures.cell_variance,
         },
-        "codes": coding.as_plain(report.codes),
+        "codes": coding.as_plain(report.codes, measures),
         "map": coding.maps_as_plain(report.maps, report.agreement, report.chance),
         "labels": {"kind": report.labels.kind, "names": report.labels.names},
         **sheets.as_plain(report.sheet, report.origin),

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..core.codes import GaussianCode
+from ..core.codes import DiscreteCode, GaussianCode
 from ..core.roundtrip import RoundTrip
 from ..data.source import Source
+from ..diagnosis.codebook import CodebookTally, CodebookUsage
+from ..diagnosis.sparsity import Sparsity, SparsityTally
+from ..diagnosis.variation import rate_of
 from ..estimators.base import Estimator
 
 SHOWN = 10
@@ -74,6 +77,12 @@ class Measures:
         Mean squared error and variance of each cell over the rows that know it; NaN where none does.
     unit_nats : ndarray of shape (code_size,), or None
         For Gaussian codes, nats from each unit to its prior, averaged over rows.
+    rate, distortion : float, or None
+        Where the code has a prior: mean nats of the code, and mean nats that are lost in spite of them.
+    sparsity : Sparsity
+        Which units say something other than zero, and how often.
+    usage : CodebookUsage, or None
+        For codes made of symbols: which of them are chosen.
     r2 : float
         As :meth:`diabolo.estimators.base.Estimator.score`.
     best, worst : list of Sample
@@ -90,6 +99,10 @@ class Measures:
     cell_error: np.ndarray
     cell_variance: np.ndarray
     unit_nats: np.ndarray | None
+    rate: float | None
+    distortion: float | None
+    sparsity: Sparsity
+    usage: CodebookUsage | None
     r2: float
     best: list[Sample]
     worst: list[Sample]
@@ -153,6 +166,8 @@ class Gatherer:
     counts: Any = 0.0
     variation: float = 0.0
     unit_nats: Any = None
+    spoken: SparsityTally = field(default_factory=SparsityTally)
+    chosen: CodebookTally = field(default_factory=CodebookTally)
     columns: dict[str, list[np.ndarray]] = field(default_factory=dict)
     best: list[Sample] = field(default_factory=list)
     worst: list[Sample] = field(default_factory=list)
@@ -170,8 +185,15 @@ class Gatherer:
         self.variation += float(away.square().sum())
         error = torch.where(cells > 0, summed / cells.clamp(min=1), torch.nan)
         nats = objective.per_sample(trip, self.model.network_).double()
-        for name, values in (("error", error), ("summed", summed), ("nats", nats), ("cells", cells)):
+        told = {"error": error, "summed": summed, "nats": nats, "cells": cells}
+        rate = rate_of(self.model, trip)
+        if rate is not None:
+            told |= {"rate": rate.double(), "distortion": objective.loss(trip).double()}
+        for name, values in told.items():
             self.columns.setdefault(name, []).append(values.cpu().numpy())
+        self.spoken.add(trip.code)
+        if isinstance(trip.code, DiscreteCode) and trip.code.alphabet:
+            self.chosen.add(trip.code)
         if isinstance(trip.code, GaussianCode):
             code = trip.code
             price = (code.mean.square() + code.log_variance.exp() - 1 - code.log_variance) / 2
@@ -238,6 +260,10 @@ class Gatherer:
             cell_error=cell_error,
             cell_variance=variance,
             unit_nats=None if self.unit_nats is None else self.unit_nats.cpu().numpy() / self.start,
+            rate=float(columns["rate"].mean()) if "rate" in columns else None,
+            distortion=float(columns["distortion"].mean()) if "distortion" in columns else None,
+            sparsity=self.spoken.finish(),
+            usage=self.chosen.finish() if self.chosen.counts else None,
             r2=1 - total / self.variation if self.variation else float(total == 0),
             best=self.best,
             worst=self.worst,

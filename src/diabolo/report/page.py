@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from . import baseline, figures, findings
 from . import samples as showing
+from .codes import health
 from .gather import Report, totals
 from .pictures import COOL, GRAY, data_uri, sequential, shrink
 from .sheet import names_of
@@ -254,6 +255,7 @@ def units_part(report: Report) -> dict[str, Any]:
         "title": title,
         "text": text,
         "variance": figures.unit_bars(statistics, statistics.variance, "variance"),
+        "facts": findings.health(health(report.measures)),
         "nats": None,
         "pairs": None,
     }

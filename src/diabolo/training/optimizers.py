@@ -77,6 +77,7 @@ class MuonAdam(torch.optim.Optimizer):
         momentum: float,
         steps: int,
         vector_rate: float,
+        weight_decay: float = 0.0,
     ) -> None:
         shapes: dict[tuple[int, int], list[nn.Parameter]] = {}
         vectors: list[nn.Parameter] = []
@@ -88,7 +89,7 @@ class MuonAdam(torch.optim.Optimizer):
                 shapes.setdefault((rows, columns), []).append(weight)
         groups: list[dict[str, Any]] = [{"params": params, "matrix": True} for params in shapes.values()]
         groups += [{"params": vectors, "matrix": False}] if vectors else []
-        options = {"lr": lr, "momentum": momentum, "steps": steps, "vector_rate": vector_rate}
+        options = {"lr": lr, "momentum": momentum, "steps": steps, "vector_rate": vector_rate, "decay": weight_decay}
         super().__init__(groups, options)
 
     @torch.no_grad()
@@ -119,6 +120,8 @@ class MuonAdam(torch.optim.Optimizer):
             rows, columns = weight.flatten(1).shape
             rate = group["lr"] * max(1.0, rows / columns) ** 0.5
             change = (change.mT if flip else change).reshape(weight.shape)
+            if group["decay"]:
+                weight.mul_(1 - group["lr"] * group["decay"])
             if isinstance(rate, Tensor):
                 weight.sub_(change * rate)
             else:
@@ -142,9 +145,10 @@ class MuonAdam(torch.optim.Optimizer):
 
 @parameters
 class Muon(Optimizer):
-    r"""Momentum, orthogonalized: :math:`W \leftarrow W - \eta\sqrt{\max(1, r/c)}\;UV^\top`, with Adam for the rest.
+    r"""Momentum, orthogonalized: :math:`W \leftarrow (1 - \eta\lambda) W - \eta\sqrt{\max(1, r/c)}\;UV^\top`.
 
-    Every direction of a matrix moves equally far, so that weak directions are learned as fast as strong ones.
+    Every direction of a matrix moves equally far, so that weak directions are learned as fast as strong ones; what is
+    no matrix follows Adam.
     Autoencoders gain more than most networks: see ``docs/benchmarks.md``.
 
     Parameters
@@ -154,6 +158,8 @@ class Muon(Optimizer):
         Polynomial steps of the orthogonalization; on digits more gain nothing.
     vector_rate : float, default 0.1
         Learning rate of biases and other vectors (by Adam), as a share of the matrices' rate.
+    weight_decay : float, default 0
+        :math:`\lambda`: by which share of the rate matrices shrink in each step. Short trainings gain nothing.
 
     References
     ----------
@@ -171,10 +177,11 @@ class Muon(Optimizer):
     momentum: float = within(default=0.95, low=0.0, high=1.0, below=True)
     steps: int = within(default=3, low=1, high=len(POLAR_EXPRESS))
     vector_rate: float = within(default=0.1, low=0.0)
+    weight_decay: float = within(default=0.0, low=0.0)
 
     def build(self, weights: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
         """Make the optimizer for some weights."""
-        return MuonAdam(weights, learning_rate, self.momentum, self.steps, self.vector_rate)
+        return MuonAdam(weights, learning_rate, self.momentum, self.steps, self.vector_rate, self.weight_decay)
 
 
 @parameters
@@ -241,8 +248,10 @@ def torch_class(name: str) -> Callable[..., torch.optim.Optimizer]:
 def as_optimizer(value: Optimizer | str) -> Optimizer:
     """An optimizer given as a part or by name: one of this library's, or one of torch's.
 
-    >>> as_optimizer("muon"), as_optimizer("adam")
-    (Muon(momentum=0.95, steps=3, vector_rate=0.1), Torch(name='adam', weight_decay=None, momentum=None))
+    >>> as_optimizer("muon")
+    Muon(momentum=0.95, steps=3, vector_rate=0.1, weight_decay=0.0)
+    >>> as_optimizer("adam")
+    Torch(name='adam', weight_decay=None, momentum=None)
     """
     if isinstance(value, str) and plain_name(value) not in {plain_name(part.__name__) for part in every(Optimizer)}:
         return Torch(value).check()
