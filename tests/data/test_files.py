@@ -212,23 +212,19 @@ def test_a_column_without_names_is_a_label_by_its_position(tmp_path: Path) -> No
 
 
 BAD_TABLES = {
-    "text": ("a,b\n1,2\n3,abc\n", "line 3, column 'b': 'abc' is no number"),
-    "several text columns": ("a,b,c\n1,x,y\n", "Columns that hold text: 'b', 'c'"),
-    "text without header": ("1,2\n3,abc\n", "line 2, column '1': 'abc'"),
-    "a decimal comma": ("a;b\n1,5;2\n", "decimal comma becomes a point"),
-    "digits with underscores": ("1,2\n3,1_000\n", "'1_000' is no number"),
+    "a short row beside text": ("a,b\n1,x\n3\n4,5\n", "line 3: 1 cells, where the first row has 2"),
     "a short row": ("a,b\n1,2\n3\n4,5\n", "line 3: 1 cells, where the first row has 2"),
     "a long row": ("a,b\n1,2\n3,4,5\n", "line 3: 3 cells"),
     "a short row beside a label": ("a,b,y\n1,2,x\n3,x\n", "line 3: 2 cells"),
-    "a line after blank ones": ("a,b\n\n\n1,2\n\n3,x\n", "line 6, column 'b'"),
+    "a short row after blank lines": ("a,b\n\n\n1,2\n\n3\n", "line 6: 1 cells"),
     "names that come twice": ("a,b,a\n1,2,3\n", "'a' comes more than once"),
     "nothing": ("", "empty"),
     "blank lines": ("\n\n", "0 sample"),
     "a header alone": ("a,b\n", "a header and no rows"),
     "latin-1": (b"a,b\n1,2\n3,\xe9\n", "byte 10 \\(0xe9\\) is no UTF-8"),
     "UTF-16": ("a,b\n1,2\n".encode("utf-16"), "byte 0 \\(0xff\\)"),
-    "zero bytes": (b"a,b\n1,2\n3,\x00\n", "is no number"),
-    "an open quote": ('a,b\n1,"2\n3,4\n', "line"),
+    "zero bytes": (b"a,b\n1,2\n3,\x00\n", "line 3: a zero byte"),
+    "an open quote": ('a,b\n1,"2\n3,4\n', "a quote is opened and never closed"),
 }
 
 
@@ -248,8 +244,6 @@ def test_a_bad_byte_is_named_far_into_the_file(tmp_path: Path, monkeypatch: pyte
     data = b"1,2\n" * 500 + b"1,\xff\n"
     with pytest.raises(DataError, match="byte 2002 "):
         open_path(put(tmp_path, "t.csv", data))
-    with pytest.raises(DataError, match="line 501, column '1': 'x'"):
-        open_path(put(tmp_path, "t.csv", data.replace(b"\xff", b"x")))
 
 
 def test_a_file_that_changes_is_noticed(tmp_path: Path) -> None:
@@ -330,7 +324,7 @@ def test_parquet_without_its_index_and_with_nulls(tmp_path: Path) -> None:
     frame["sex"] = "f"
     frame.to_parquet(tmp_path / "t.parquet")
     with pytest.raises(DataError, match="column 'sex' does not hold numbers"):
-        open_path(tmp_path / "t.parquet")
+        open_path(tmp_path / "t.parquet").read(0, 1)
     assert open_path(tmp_path / "t.parquet", label="sex").shape == (2,)
 
 

@@ -24,7 +24,10 @@ from .output import counted, emit, refuse_own_input, say, size, table, times
 
 if TYPE_CHECKING:
     from ..core.parts import Part
+    from ..data.modality import Modality
     from ..estimators import Estimator, Plan
+
+MOST_COLUMNS = 40
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,7 @@ def fit(
     source, plan = make_plan(estimator, data, label, degraded)
     facts = facts_of(estimator, plan, data, files)
     say(table(lines_of(estimator, plan, files)))
+    say_columns(plan.modality)
     if dry_run or files is None:
         if as_json:
             emit("fit", facts | {"dry_run": True})
@@ -152,6 +156,16 @@ def fit(
     ctx.exit(code)
 
 
+def say_columns(modality: Modality) -> None:
+    """What each column of a table was taken for, so that a wrong guess is seen before it is trained on."""
+    said = list(getattr(modality, "said", ()))
+    if not said:
+        return
+    left_out = f", and {len(said) - MOST_COLUMNS:,} more" if len(said) > MOST_COLUMNS else ""
+    say(f"\n{counted(len(said), 'column')} taken for{left_out} (--types NAME=KIND changes it):")
+    say(table(dict(said[:MOST_COLUMNS])))
+
+
 def facts_of(estimator: Estimator, plan: Plan, data: str, files: Files | None) -> dict[str, Any]:
     """The plan under stable names."""
     facts = plan.modality.facts
@@ -161,6 +175,7 @@ def facts_of(estimator: Estimator, plan: Plan, data: str, files: Files | None) -
         "modality": plan.modality.name,
         "rows": plan.rows + plan.validation_rows,
         "shape": facts["user_shape"],
+        "columns": dict(getattr(plan.modality, "said", ())),
         "missing": facts["missing"],
         "validation_rows": plan.validation_rows,
         "parameters": plan.parameters,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import glob
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from ..core.errors import DataError
 from ..data.choosing import open_data
 from ..data.examples import names
 from ..data.files import read_labels
+from ..data.raw import Raw
 from ..data.scaling import stretches
 from ..data.source import Source
 from ..estimators.planning import choose_device
@@ -80,6 +82,7 @@ class Rows(Source):
         self.source, self.numbers, self.rows = source, numbers, len(numbers)
         self.place, self.shape, self.dtype = source.place, source.shape, source.dtype
         self.names, self.dtypes = source.names, source.dtypes
+        self.mixed, self.backend = source.mixed, source.backend
         self.lengths = None if source.lengths is None else source.lengths[numbers]
         self.reach = stretches(source)[0][1]
 
@@ -94,6 +97,13 @@ class Rows(Source):
             blocks.append(span if len(span) == len(here) else span[here - first])
             done += len(here)
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+    def column(self, at: int, start: int, stop: int) -> Raw:
+        """A stretch of a column."""
+        wanted = self.numbers[start:stop]
+        first = int(wanted[0]) if len(wanted) else 0
+        whole = self.source.column(at, first, int(wanted[-1]) + 1 if len(wanted) else 0)
+        return replace(whole, values=whole.values[wanted - first], known=whole.known[wanted - first])
 
     def where(self, row: int, cell: tuple[int, ...]) -> str:
         """A cell as the whole source calls it."""

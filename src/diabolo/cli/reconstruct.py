@@ -58,5 +58,5 @@ def come_back(model: Estimator, rows: Rows) -> Block:
     if not isinstance(modality, Table):
         block: Block = model.reconstruct(rows)
         return block
-    made = [modality.columns(model.expected(trip)) for trip in model.round_trips(rows)]
+    made = [modality.decoded(model.expected(trip)) for trip in model.round_trips(rows)]
     return {name: np.concatenate([columns[name] for columns in made]) for name in made[0]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -19,6 +20,15 @@ def usual_side(shape: Shape) -> int:
     (1, 32, 5)
     """
     return 1 if len(shape) == 1 else round(math.sqrt(min(shape[:-1])))
+
+
+def column_numbers(widths: Sequence[int]) -> Tensor:
+    """The number of each cell's column, where columns take several cells.
+
+    >>> column_numbers([1, 3]).tolist()
+    [0, 1, 1, 1]
+    """
+    return torch.arange(len(widths)).repeat_interleave(torch.tensor(list(widths)))
 
 
 def patch_numbers(shape: Shape, side: int) -> tuple[Shape, Tensor]:

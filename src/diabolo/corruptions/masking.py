@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Self
+from collections.abc import Sequence
+from typing import Self, cast
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch import Tensor
 from ..core.errors import ShapeError
 from ..core.kinds import Corruption, Shape
 from ..core.parts import parameters, within
-from ..core.patches import patch_numbers, usual_side
+from ..core.patches import column_numbers, patch_numbers, usual_side
 from ..core.roundtrip import View
 
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -37,14 +38,25 @@ class Masking(Corruption):
     """
 
     share: float = within(default=0.25, low=0.0, high=1.0, below=True)
+    patches = cast("Tensor | None", None)
+
+    def of_columns(self, widths: Sequence[int]) -> None:
+        """Hide whole columns."""
+        self.patches = column_numbers(widths)
 
     def __call__(self, x: Tensor) -> View:
-        hidden = torch.rand_like(x) < self.share
+        if self.patches is None:
+            hidden = torch.rand_like(x) < self.share
+        else:
+            columns = int(self.patches[-1]) + 1
+            hidden = (torch.rand(len(x), columns, device=x.device) < self.share)[:, self.patches]
         return View(x.masked_fill(hidden, 0.0), hidden)
 
     def cover(self, shape: Shape) -> list[Tensor]:
         """Fixed masks of ``shape`` that together hide every cell, each about ``share`` of them."""
-        return complementary(shape, self.share)
+        if self.patches is None:
+            return complementary(shape, self.share)
+        return [mask[self.patches] for mask in complementary((int(self.patches[-1]) + 1,), self.share)]
 
 
 @parameters
@@ -80,6 +92,11 @@ class BlockMasking(Corruption):
 
     ratio: float = within(default=0.75, low=0.0, high=1.0, above=True, below=True)
     side: int | None = within(default=None, low=1)
+    widths = cast("tuple[int, ...] | None", None)
+
+    def of_columns(self, widths: Sequence[int]) -> None:
+        """Hide whole columns."""
+        self.widths = tuple(widths)
 
     def build(self, shape: Shape) -> Self:
         """Number the patches, and note for each cell which one it belongs to."""
@@ -102,6 +119,9 @@ class BlockMasking(Corruption):
 
     def _layout(self, shape: Shape) -> tuple[Shape, Tensor]:
         """How many patches there are along each position axis, and the number of each cell's patch."""
+        if self.widths is not None:
+            grid, numbers = patch_numbers((len(self.widths),), self.side or 1)
+            return grid, numbers[column_numbers(self.widths)]
         side = self.side or usual_side(shape)
         grid, numbers = patch_numbers(shape, side)
         if math.prod(grid) == 1 < math.prod(shape[:-1] or shape):
@@ -134,14 +154,23 @@ class Swap(Corruption):
     """
 
     share: float = within(default=0.15, low=0.0, high=1.0, below=True)
+    patches = cast("Tensor | None", None)
+
+    def of_columns(self, widths: Sequence[int]) -> None:
+        """Swap whole columns."""
+        self.patches = column_numbers(widths)
 
     def __call__(self, x: Tensor) -> View:
         rows = len(x)
         if rows < 2:
             return View(x)
         own = torch.arange(rows, device=x.device).view(-1, *(1 for _ in x.shape[1:]))
-        other = (own + torch.randint(1, rows, x.shape, device=x.device)) % rows
-        return View(torch.where(torch.rand_like(x) < self.share, x.gather(0, other), x))
+        swapped = x.shape if self.patches is None else (rows, int(self.patches[-1]) + 1)
+        other = (own + torch.randint(1, rows, swapped, device=x.device)) % rows
+        chosen = torch.rand(swapped, device=x.device) < self.share
+        if self.patches is not None:
+            other, chosen = other[:, self.patches], chosen[:, self.patches]
+        return View(torch.where(chosen, x.gather(0, other), x))
 
 
 def complementary(grid: Shape, share: float) -> list[Tensor]:

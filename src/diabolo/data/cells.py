@@ -88,8 +88,8 @@ def refuse_strings(values: np.ndarray, place: str) -> None:
     for at, cell in np.ndenumerate(values):
         if isinstance(cell, str | bytes):
             raise DataError(
-                f"{place}: {position(at)} is {short(cell)}, text. Mixed tables are not read yet: leave the "
-                "column out or encode it as numbers (X.astype(float) where the text spells numbers)."
+                f"{place}: {position(at)} is {short(cell)}, text. Give a table with columns of text as a frame "
+                "(pandas, polars, pyarrow), or convert it (X.astype(float) where the text spells numbers)."
             )
 
 
@@ -106,10 +106,10 @@ def check_dtype(dtype: np.dtype, place: str) -> None:
         raise DataError(f"{place}: Complex data not supported: give its real and imaginary parts as columns.")
     advice = {
         "O": "Its cells are Python objects: convert it to numbers first.",
-        "M": "Dates are not read yet: subtract a first date and divide by a unit.",
+        "M": "Give dates as the column of a frame, or subtract a first date and divide by a unit.",
         "m": "Divide the durations by a unit, such as numpy.timedelta64(1, 's').",
         "V": "Give a structured array as a frame, or its fields as columns.",
-    }.get(dtype.kind, "Text is not read yet: leave it out or encode it as numbers.")
+    }.get(dtype.kind, "Give columns of text as a frame.")
     raise DataError(f"{place}: dtype {dtype} is none of integer, floating or bool. {advice}")
 
 
@@ -144,19 +144,24 @@ def check_names(names: Iterable[Any], place: str) -> None:
         raise DataError(f"{place}: column name {listed(twice)} comes more than once. Give each column its own name.")
 
 
+class MixedTableError(DataError):
+    """A file holds columns of text or dates, which its reader for numbers does not take.
+
+    >>> issubclass(MixedTableError, DataError)
+    True
+    """
+
+
 def refuse_text(names: Sequence[str], place: str) -> None:
     """Refuse columns that hold text or dates, naming them.
 
     >>> refuse_text(["sex"], "people.csv")
     Traceback (most recent call last):
-    diabolo.core.errors.DataError: people.csv: column 'sex' does not hold numbers. ...
+    diabolo.data.cells.MixedTableError: people.csv: column 'sex' does not hold numbers. ...
     """
     if names:
         some = f"column {listed(names)} does" if len(names) == 1 else f"columns {listed(names)} do"
-        raise DataError(
-            f"{place}: {some} not hold numbers. Mixed tables are not read yet: leave text and dates out, "
-            "encode them as numbers, or name one of them as the label."
-        )
+        raise MixedTableError(f"{place}: {some} not hold numbers. Leave text and dates out, or encode them as numbers.")
 
 
 def common_dtype(dtypes: Sequence[np.dtype]) -> np.dtype:

@@ -14,7 +14,7 @@ from .memory import in_memory
 from .modality import Modality
 from .sequences import Sequences
 from .source import Source
-from .tables import Table
+from .tables import INFER, ColumnTypes, Table
 
 MODALITIES: tuple[type[Modality], ...] = (Sequences, Table, Images, Arrays)
 
@@ -43,8 +43,15 @@ def open_data(X: Any, *, label: str | None = None) -> Source:
     return in_memory(X)
 
 
-def fit_modality(source: Source, scaling: str = "auto") -> Modality:
+def fit_modality(source: Source, scaling: str = "auto", column_types: ColumnTypes = None) -> Modality:
     """Learn how to read a source and write back what it holds.
+
+    Parameters
+    ----------
+    source : Source
+    scaling : str
+    column_types : mapping of column name to kind, ``"infer"``, or None
+        Kinds of a table's columns where the user names them; ``"infer"``: also tell those of numbers apart.
 
     >>> fit_modality(open_data([[1.0, 2.0], [3.0, 4.0]])).name
     'arrays'
@@ -54,4 +61,9 @@ def fit_modality(source: Source, scaling: str = "auto") -> Modality:
             f"{source.place} has one number per sample. Reshape your data: X.reshape(-1, 1) if it has a single "
             "feature, X.reshape(1, -1) if it is a single sample."
         )
-    return next(kind for kind in MODALITIES if kind.reads(source)).fit(source, scaling)
+    kind = next(kind for kind in MODALITIES if kind.reads(source))
+    if kind is Table:
+        return Table.fit(source, scaling, column_types)
+    if column_types not in (None, INFER):
+        raise ValueError(f"column_types came as {column_types!r}, but {source.place} has no columns with names.")
+    return kind.fit(source, scaling)

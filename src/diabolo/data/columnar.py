@@ -21,6 +21,7 @@ from .cells import (
     short,
     stretch,
 )
+from .memory import FrameSource
 from .source import Source
 
 #: Bytes of a batch once it is numbers; row groups that are larger are read in several.
@@ -175,3 +176,20 @@ def _numpy_dtype(kind: Any) -> np.dtype | None:
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return np.dtype(kind.to_pandas_dtype())
     return None
+
+
+def read_parquet(file: BinaryIO, place: str, label: str | None = None) -> FrameSource:
+    """A Parquet file read whole, with columns of any type."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file.seek(0)
+    try:
+        table = pq.read_table(file)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{place}: the file is damaged: {error}. Write it again.") from error
+    labels = None if label is None else np.asarray(table.column(label).to_pylist())
+    dropped = [name for name in table.column_names if INDEX.fullmatch(name) or name == label]
+    source = FrameSource(table.drop_columns(dropped), place)
+    source.labels = labels
+    return source

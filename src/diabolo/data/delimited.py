@@ -18,7 +18,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from .bounded import hold
-from .cells import NoSuchLabelError, check_names, listed, short, stretch
+from .cells import MixedTableError, NoSuchLabelError, check_names, listed, short, stretch
 from .dialect import DECIMAL_COMMA, WHOLE, Dialect, as_labels, is_boolean, is_number, number, quick, sniff
 from .source import Source
 
@@ -237,11 +237,8 @@ class DelimitedSource(Source):
             else ""
         )
         others = f" Columns that hold text: {listed(bad)}." if len(bad) > 1 else ""
-        return DataError(
-            f"{self.place}, line {lines[row]}, column {names[column]!r}: {short(cell)} is no "
-            f"number.{comma}{others} "
-            "Mixed tables are not read yet: leave text and dates out, encode them as numbers, or name one "
-            "as the label."
+        return MixedTableError(
+            f"{self.place}, line {lines[row]}, column {names[column]!r}: {short(cell)} is no number.{comma}{others}"
         )
 
     def _header_names(self) -> list[str]:

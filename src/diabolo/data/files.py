@@ -14,12 +14,13 @@ import numpy as np
 from ..core.errors import DataError
 from .binary import NPY_MAGIC, is_idx, map_npy, open_idx, open_npy, open_npz
 from .bounded import damaged, gunzip, open_file, size_of
-from .cells import NoSuchLabelError
-from .columnar import ParquetSource
+from .cells import MixedTableError, NoSuchLabelError
+from .columnar import ParquetSource, read_parquet
 from .delimited import DelimitedSource
 from .dialect import as_labels
 from .pictures import SUFFIXES, is_picture, open_pictures, open_zip
 from .source import Source
+from .texts import TextSource
 from .timeseries import SeriesSource
 
 Opener = Callable[[BinaryIO, str, str | None], Source]
@@ -115,7 +116,7 @@ def _opener(file: BinaryIO, name: str, place: str) -> Opener:
     if suffix == ".npy" or head.startswith(NPY_MAGIC):
         return open_npy
     if suffix == ".parquet" or head.startswith(PARQUET_MAGIC):
-        return lambda file, place, label: ParquetSource(file, place, label=label)
+        return open_parquet
     if suffix == ".npz":
         return open_npz
     if suffix == ".zip" or head.startswith(ZIP_MAGIC):
@@ -127,8 +128,26 @@ def _opener(file: BinaryIO, name: str, place: str) -> Opener:
     if suffix in SUFFIXES or head.startswith(PICTURE_MAGIC):
         return _open_picture(name)
     if suffix in TEXT or name == "-" or _looks_like_text(file):
-        return lambda file, place, label: DelimitedSource(file, place, label=label)
+        return open_delimited
     raise DataError(f"{place}: files of this kind are not read. Possible are {KINDS}.")
+
+
+def open_parquet(file: BinaryIO, place: str, label: str | None) -> Source:
+    """A Parquet file: streamed where it holds nothing but numbers, else read whole."""
+    try:
+        return ParquetSource(file, place, label=label)
+    except MixedTableError:
+        with file:
+            return read_parquet(file, place, label)
+
+
+def open_delimited(file: BinaryIO, place: str, label: str | None) -> Source:
+    """A table as text: streamed where it holds nothing but numbers, else read whole."""
+    try:
+        return DelimitedSource(file, place, label=label)
+    except MixedTableError:
+        with file:
+            return TextSource(file, place, label=label)
 
 
 def _open_picture(name: str) -> Opener:

@@ -18,11 +18,11 @@ from .cells import (
     numeric,
     plain,
     refuse_strings,
-    refuse_text,
     short,
     stretch,
 )
 from .ragged import ragged
+from .raw import Raw, raw_of_series
 from .source import Source
 
 
@@ -103,15 +103,14 @@ class FrameSource(Source):
     Parameters
     ----------
     frame : frame
-        Columns of numbers or booleans, each name once.
+        Columns of any type, each name once.
     place : str
         What to call the data in a message.
 
     Raises
     ------
     DataError
-        If a column holds text or dates (it is named, with what to do), a name comes
-        twice, or there are no rows.
+        If a name comes twice, or there are no rows.
 
     >>> import pandas
     >>> source = FrameSource(pandas.DataFrame({"age": [30, 41], "height": [1.7, None]}))
@@ -131,7 +130,12 @@ class FrameSource(Source):
         self.frame = nw.from_native(frame, eager_only=True)
         self.rows, self.shape = check_size((len(self.frame), len(own)), place)
         self._columns = [self._column(series) for series in self.frame.iter_columns()]
-        refuse_text([str(n) for n, column in zip(own, self._columns, strict=True) if column is None], place)
+        self.index = getattr(frame, "index", None)
+        self.backend = str(self.frame.implementation.value)
+        self.mixed = any(column is None for column in self._columns)
+        if self.mixed:
+            self._name(list(map(str, own)))
+            return
         dtypes = [column_dtype(column) for column in self._columns]
         held = [dtype for dtype in dtypes if dtype is not None]
         nulls = [series.null_count() > 0 for series in self.frame.iter_columns()]
@@ -139,12 +143,22 @@ class FrameSource(Source):
             [np.result_type(dtype, np.float32) if null else dtype for null, dtype in zip(nulls, held, strict=True)]
         )
         if all(isinstance(name, str) for name in own):
-            self.names = tuple(own)
+            self._name(own)
             self.dtypes = tuple(dtype.name for dtype in held)
-        self.index = getattr(frame, "index", None)
         # One dtype and no nulls: the frame makes the array itself, which is quicker than column by column.
         alike = len(set(held)) == 1 and not any(nulls)
         self._alike = alike and not any(isinstance(column, np.ndarray) for column in self._columns)
+
+    def _name(self, names: list[str]) -> None:
+        check_names(names, f"{self.place}, whose columns' names were made text")
+        self.names = tuple(names)
+        self.dtypes = tuple(str(getattr(series.to_native(), "dtype", "")) for series in self.frame.iter_columns())
+        self._series = list(self.frame.iter_columns())
+
+    def column(self, at: int, start: int, stop: int) -> Raw:
+        """A stretch of a column."""
+        assert self.names is not None
+        return raw_of_series(self.names[at], self._series[at][slice(*stretch(start, stop, self.rows))])
 
     def _column(self, series: Any) -> Any:
         """A column as it is, or as an array where it holds objects; None where it holds no numbers."""
@@ -158,6 +172,8 @@ class FrameSource(Source):
             return None
 
     def read(self, start: int, stop: int) -> np.ndarray:
+        if self.mixed:
+            return super().read(start, stop)
         start, stop = stretch(start, stop, self.rows)
         if self._alike:
             return np.array(self.frame[start:stop].to_numpy(), dtype=self.dtype)

@@ -83,6 +83,11 @@ class Modality(ABC):
         return bool(self.facts["whole"]) and self.facts.get("smallest", -1.0) >= 0 and self.scaling.changes_nothing
 
     @property
+    def widths(self) -> list[int] | None:
+        """How many neighboring cells make up each column, where several do."""
+        return None
+
+    @property
     def varies(self) -> bool:
         """Whether rows have lengths of their own."""
         return False

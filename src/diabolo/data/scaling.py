@@ -60,12 +60,13 @@ def survey(source: Source) -> Statistics:
         known = known_cells(block, source, start)
         missing += 0 if known is None else int(known.size - known.sum())
         whole = whole and is_whole(block, known)
-        part = summarize(block, known)
-        merged = count + part.count
-        share = part.count / np.maximum(merged, 1)
-        difference = part.mean - mean
-        squares += part.deviation**2 * part.count + difference**2 * count * share
-        mean = mean + difference * share
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
+            part = summarize(block, known)
+            merged = count + part.count
+            share = part.count / np.maximum(merged, 1)
+            difference = part.mean - mean
+            squares += part.deviation**2 * part.count + difference**2 * count * share
+            mean = mean + difference * share
         count = merged
         smallest, largest = np.minimum(smallest, part.smallest), np.maximum(largest, part.largest)
     deviation = np.sqrt(squares / np.maximum(count, 1))
@@ -127,11 +128,11 @@ def sum_of_squares(block: np.ndarray) -> float:
     return total if np.isfinite(total) else np.inf
 
 
-def refuse_extreme(scaled: np.ndarray, values: np.ndarray, source: Source, start: int) -> None:
+def refuse_extreme(scaled: np.ndarray, values: np.ndarray, source: Source, start: int, advice: str = "") -> None:
     """Numbers whose squares would overflow cannot be learned or scored; name the first."""
     if sum_of_squares(scaled) >= LARGEST_SCALED**2:
         too_large = ~(np.abs(scaled.reshape(values.shape)) < LARGEST_SCALED)
-        refuse(too_large, values, source, start, "is too far from the rest to be computed with in float32")
+        refuse(too_large, values, source, start, f"is too far from the rest to be computed with in float32{advice}")
 
 
 def refuse(wrong: np.ndarray, values: np.ndarray, source: Source, start: int, what: str) -> None:

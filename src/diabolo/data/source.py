@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from typing import Any
 
 import numpy as np
+
+from ..core.errors import DataError
+from .raw import Raw
 
 
 class Source(ABC):
@@ -33,6 +36,10 @@ class Source(ABC):
         The file each row was read from, where every row has a file of its own.
     index : object or None
         The rows' own names, to be written back: a pandas index.
+    mixed : bool
+        Whether there are columns that hold something else than numbers; these are read by :meth:`column` alone.
+    backend : str or None
+        The library of the frame that came: ``"pandas"``, ``"polars"``, ``"pyarrow"``.
     lengths : numpy.ndarray of int, or None
         How many steps each row has, where rows are sequences of unequal length. The first axis of ``shape`` is the
         longest of them, and what a shorter one lacks in front of its first step is read as NaN.
@@ -48,11 +55,23 @@ class Source(ABC):
     maximum: float | None = None
     paths: tuple[str, ...] | None = None
     index: Any = None
+    mixed: bool = False
+    backend: str | None = None
     lengths: np.ndarray | None = None
 
-    @abstractmethod
     def read(self, start: int, stop: int) -> np.ndarray:
         """Read rows ``start`` to ``stop``: ``(stop - start, *shape)``, missing cells as NaN."""
+        words = [name for at, name in enumerate(self.names or ()) if self.column(at, 0, self.rows).kind != "number"]
+        raise DataError(
+            f"{self.place}: column {', '.join(map(repr, words[:8]))} {'does' if len(words) == 1 else 'do'} not hold "
+            "numbers, and this model is for numbers only. Leave text and dates out, or encode them as numbers."
+        )
+
+    def column(self, at: int, start: int, stop: int) -> Raw:
+        """A stretch of the column at a position, of any type."""
+        values = self.read(start, stop)[:, at].astype(np.float64)
+        dtype = self.dtypes[at] if self.dtypes else str(self.dtype)
+        return Raw(self.names[at] if self.names else str(at), values, ~np.isnan(values), dtype)
 
     def where(self, row: int, cell: tuple[int, ...]) -> str:
         """What to call a cell in a message; rows count from 0."""

@@ -1,6 +1,7 @@
 """Losses: how much was lost, in nats per sample."""
 
 from .bounds import ImportanceWeighted
+from .columns import ColumnLikelihood
 from .counts import NegativeBinomialLikelihood, PoissonLikelihood, ZeroInflatedNegativeBinomial
 from .hidden import HiddenOnly, PatchError
 from .likelihood import BernoulliLikelihood, GaussianLikelihood, HeteroscedasticGaussian
@@ -11,6 +12,7 @@ from .robust import AbsoluteError, HuberLoss, LaplaceLikelihood, StudentTLikelih
 __all__ = [
     "AbsoluteError",
     "BernoulliLikelihood",
+    "ColumnLikelihood",
     "FeatureError",
     "GaussianLikelihood",
     "HeteroscedasticGaussian",

@@ -63,7 +63,8 @@ class HiddenOnly(Objective):
                 "each cell in turn. Corruptions that have: BlockMasking, Masking."
             )
         masks = torch.stack(cover(network.shape))
-        patches = getattr(network.corruption, "patches", torch.arange(masks[0].numel()))
+        patches = getattr(network.corruption, "patches", None)
+        patches = torch.arange(masks[0].numel()) if patches is None else patches
         self.register_buffer("masks", masks, persistent=False)
         self.register_buffer("patches", patches.flatten(), persistent=False)
         self.count = int(patches.max()) + 1
