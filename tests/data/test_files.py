@@ -398,8 +398,7 @@ def test_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
         assert open_path("-").rows in (57, 2)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"1,x\n2,y\n")))
-    with pytest.raises(DataError, match="standard input, line 2"):
-        open_path("-")
+    assert open_path("-").column(1, 0, 2).values.tolist() == ["x", "y"]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
@@ -637,8 +636,8 @@ def test_real_tables() -> None:
     source = open_path(FOLDER / "tables" / "horse-colic.csv")
     theirs = pd.read_csv(FOLDER / "tables" / "horse-colic.csv", header=None, na_values=["?"])
     np.testing.assert_array_equal(source.read(0, 300), theirs.to_numpy())
-    with pytest.raises(DataError, match="column 'sex': 'male' is no number"):
-        open_path(FOLDER / "tables" / "titanic.csv")
+    mixed = open_path(FOLDER / "tables" / "titanic.csv")
+    assert (mixed.mixed, mixed.rows, mixed.shape) == (True, 891, (15,))
     source = open_path(FOLDER / "tables" / "california_housing.csv.gz", label="ocean_proximity")
     assert (source.rows, source.shape) == (20640, (9,))
     assert np.isnan(source.read(0, 20640)).sum() == 207

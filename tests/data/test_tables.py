@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ from diabolo.data.dialect import is_number
 from diabolo.data.raw import Raw
 from diabolo.data.tables import INFER, Table
 
+FOLDER = Path(os.environ.get("DIABOLO_DATA") or Path(__file__).parents[3] / "shared" / "data")
+needs_data = pytest.mark.skipif(
+    not (FOLDER / "tables").is_dir(), reason="the data sets are not there; set DIABOLO_DATA"
+)
 ROWS = 60
 RNG = np.random.default_rng(0)
 START = datetime.datetime(2020, 2, 28, 23, 30)
@@ -371,3 +376,50 @@ def test_ten_thousand_columns_and_one_row() -> None:
     assert table.shape == (5_000 + 5_000 * 3,)
     one = wide.iloc[:1]
     pd.testing.assert_frame_equal(there_and_back(one), one)
+
+
+TABLES: dict[str, dict[str, Any]] = {
+    "adult-train.csv.gz": {"header": None, "na_values": ["?"], "skipinitialspace": True},
+    "titanic.csv": {},
+    "penguins.csv": {},
+    "penguins_raw.csv": {},
+    "diamonds.csv.gz": {},
+    "taxis.csv.gz": {},
+    "mpg.csv": {},
+    "AmesHousing.txt.gz": {"sep": "\t"},
+    "california_housing.csv.gz": {},
+    "horse-colic.csv": {"header": None, "na_values": ["?"]},
+    "auto_imports.csv": {"header": None, "na_values": ["?"]},
+    "mushrooms.csv.gz": {"na_values": ["?"]},
+    "winequality-white.csv.gz": {"header": None},
+}
+
+
+@needs_data
+@pytest.mark.parametrize("name", TABLES)
+def test_what_comes_back_of_real_tables_violates_nothing(name: str) -> None:
+    frame = pd.read_csv(FOLDER / "tables" / name, **TABLES[name])
+    frame = frame.sample(min(300, len(frame)), random_state=0)
+    frame.columns = frame.columns.map(str)
+    model = Autoencoder(code_size=4, epochs=2, random_state=0, column_types=INFER).fit(frame)
+    back = model.reconstruct(frame)
+    kinds = {column.name: column.kind for column in model.modality_.columns}
+    assert list(back.columns) == list(frame.columns)
+    assert back.index.equals(frame.index)
+    for column in frame:
+        assert back[column].dtype == frame[column].dtype, column
+        if frame[column].isna().all():
+            continue
+        assert back[column].notna().all(), column
+        if pd.api.types.is_numeric_dtype(frame[column]) and frame[column].dtype != bool:
+            assert back[column].between(frame[column].min(), frame[column].max()).all(), column
+            if (frame[column].dropna() % 1 == 0).all():
+                assert (back[column] % 1 == 0).all(), column
+        elif kinds[column] == "date":
+            assert back[column].between(frame[column].dropna().min(), frame[column].dropna().max()).all(), column
+        else:
+            assert set(back[column]) <= set(frame[column].dropna()), column
+    exact = model.modality_.write(model.modality_.read(open_data(frame)).values, like=frame)
+    for column in frame.select_dtypes(exclude="number"):
+        known = frame[column].notna()
+        assert (exact[column][known] == frame[column][known]).all(), column
