@@ -14,14 +14,29 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.decomposition import PCA
 
-from diabolo import VAE, Autoencoder, ColumnLikelihood, DataError, Masking, Swap, load
+from diabolo import (
+    VAE,
+    Autoencoder,
+    ColumnLikelihood,
+    ConvAutoencoder,
+    DataError,
+    LinearAutoencoder,
+    Masking,
+    SequenceAutoencoder,
+    ShapeError,
+    Swap,
+    load,
+)
+from diabolo.core.parts import every
 from diabolo.data.choosing import open_data
 from diabolo.data.columns import MOST_SLOTS, infer
 from diabolo.data.curves import Curve, Logarithm, Quantiles, Standard, choose_curve
 from diabolo.data.dialect import is_number
 from diabolo.data.raw import Raw
 from diabolo.data.tables import INFER, Table
+from diabolo.estimators import Estimator
 
 FOLDER = Path(os.environ.get("DIABOLO_DATA") or Path(__file__).parents[3] / "shared" / "data")
 needs_data = pytest.mark.skipif(
@@ -423,3 +438,32 @@ def test_what_comes_back_of_real_tables_violates_nothing(name: str) -> None:
     for column in frame.select_dtypes(exclude="number"):
         known = frame[column].notna()
         assert (exact[column][known] == frame[column][known]).all(), column
+
+
+PRESETS = [preset for preset in every(Estimator) if preset not in (ConvAutoencoder, SequenceAutoencoder)]
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.__name__)
+def test_every_preset_takes_columns_of_all_kinds(preset: type[Estimator]) -> None:
+    frame = pandas_table(holes=True)
+    model = preset(code_size=4, epochs=1, random_state=0).fit(frame)
+    back = model.reconstruct(frame)
+    pd.testing.assert_series_equal(back.dtypes, frame.dtypes)
+    assert np.isfinite(model.score_samples(frame)).all()
+    assert np.isfinite(model.transform(frame)).all()
+
+
+def test_the_linear_one_is_pca_of_the_cells() -> None:
+    frame = pandas_table().drop(columns="empty")
+    model = LinearAutoencoder(code_size=6, random_state=0).fit(frame)
+    cells = model.modality_.read(open_data(frame)).values.numpy()
+    pca = PCA(6).fit(cells)
+    expected = np.concatenate([model.expected(trip).numpy() for trip in model.round_trips(frame)])
+    np.testing.assert_allclose(expected, pca.inverse_transform(pca.transform(cells)), atol=1e-4)
+
+
+def test_presets_for_pictures_and_sequences_refuse_words() -> None:
+    with pytest.raises(ShapeError, match="Conv needs samples of"):
+        ConvAutoencoder(epochs=1).fit(pandas_table())
+    with pytest.raises(DataError, match=r"column 'truth', 'word', .* do not hold numbers"):
+        SequenceAutoencoder(epochs=1).fit(pandas_table())

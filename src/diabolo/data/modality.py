@@ -112,7 +112,8 @@ class Modality(ABC):
         if known is not None:
             values = np.where(known, values, np.broadcast_to(self.scaling.center, values.shape[1:]))
         scaled = self.scaling.forward(values)
-        refuse_extreme(scaled, values, source, start)
+        unscaled = self.widths is None and bool(np.all(self.scaling.scale == 1))
+        refuse_extreme(scaled, values, source, start, " (use scaling='standard')" if unscaled else "")
         scaled = self.to_network(scaled)
         tensor = torch.from_numpy(scaled if scaled.flags.writeable else scaled.copy())
         return Batch(tensor, None if known is None else torch.from_numpy(self.to_network(known)))
@@ -136,7 +137,11 @@ class Modality(ABC):
         wanted = tuple(self.facts["user_shape"])
         if tuple(source.shape) != wanted or source.lengths is not None:
             given = f"samples of shape {tuple(source.shape)}" if source.lengths is None else "rows of unequal length"
-            raise ShapeError(f"{source.place} has {given}; the model was fitted on {wanted}.")
+            advice = ""
+            if source.lengths is None and np.prod(source.shape) == np.prod(wanted):
+                axes = "-1" if len(wanted) == 1 else ", ".join(map(str, wanted))
+                advice = f" They hold as many cells, so reshape: X.reshape(len(X), {axes})."
+            raise ShapeError(f"{source.place} has {given}; the model was fitted on {wanted}.{advice}")
 
     def to_network(self, values: np.ndarray) -> np.ndarray:
         """Rearrange the user's axes into the network's."""

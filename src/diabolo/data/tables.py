@@ -97,7 +97,7 @@ class Table(Modality):
             assert isinstance(plain, cls)
             plain.facts["backend"] = backend
             return plain
-        if scaling not in ("auto", "standard"):
+        if scaling not in ("auto", "standard", "center"):
             raise ValueError(
                 f"scaling came as {scaling!r}; a table of columns of several kinds has a scale for each: use 'auto'."
             )
