@@ -184,6 +184,8 @@ def test_parts_are_given_by_name_by_expression_and_by_setting(made: Callable[...
         (["--set", "hidden=8"], "Autoencoder has no parameter 'hidden'"),
         (["--set", "architecture__hiden=8"], "it has activation"),
         (["--set", "architecture"], "is no name=value"),
+        (["--set", "architecture__tied=no"], "tied came as 'no'; it must be True or False"),
+        (["--set", "architecture__hidden="], "hidden came as ''; it must be whole numbers"),
         (["--penalty", "kl"], "Bottlenecks that fit: Gaussian"),
         (["--device", "tpu"], "'auto', 'cpu'"),
         (["--seed", "-1"], "at least 0"),
@@ -196,3 +198,10 @@ def test_mistakes_are_named_with_what_is_possible(words: list[str], said: str, c
     assert result.exit_code == 2
     assert said in result.stderr
     assert result.stdout == ""
+
+
+def test_no_markup_is_left_in_the_help(call: Callable[..., Any]) -> None:
+    words = " ".join(call("fit", "--help").stdout.split())
+    assert "c(x) = x + sigma epsilon" in words
+    assert "E mean(m) of the patches" in words
+    assert not re.search(r"[`\\{}]|:math:|overline|\w\^", words)

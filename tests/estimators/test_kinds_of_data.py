@@ -13,7 +13,7 @@ import pytest
 import scipy.sparse
 import torch
 
-from diabolo import VAE, Autoencoder, DataError, LinearAutoencoder, ShapeError
+from diabolo import VAE, Autoencoder, DataError, DenoisingAutoencoder, LinearAutoencoder, ShapeError
 from diabolo.estimators import planning
 
 ROWS = np.random.default_rng(0).normal(size=(60, 3)) @ np.random.default_rng(1).normal(size=(3, 5))
@@ -226,12 +226,21 @@ def test_numbers_whose_squares_overflow_are_refused_by_place() -> None:
         LinearAutoencoder(code_size=2).fit(ROWS * 1e25)
 
 
-@pytest.mark.filterwarnings("ignore:overflow encountered")
+@pytest.mark.parametrize("scaling", ["center", "none"])
+@pytest.mark.parametrize("unit", [1e19, 1e60])
+def test_numbers_that_only_need_a_scale_are_told_so(scaling: str, unit: float) -> None:
+    with pytest.raises(DataError, match=r"\(use scaling='standard'\); replace it"):
+        LinearAutoencoder(code_size=2, scaling=scaling).fit(ROWS * unit)
+    assert LinearAutoencoder(code_size=2, scaling="standard").fit(ROWS * unit).score(ROWS * unit) > 0.5
+
+
 def test_a_column_whose_spread_overflows_is_refused() -> None:
     wild = ROWS.copy()
     wild[0, 0], wild[1, 0] = 1.7e308, -1.7e308
-    with pytest.raises(DataError, match="cell 0 of the samples varies more"):
-        fitted(wild)
+    for holes in (False, True):
+        wild[2, 1] = np.nan if holes else 0.0
+        with pytest.raises(DataError, match="cell 0 of the samples varies more"):
+            fitted(wild)
 
 
 def test_more_columns_than_rows_take_no_time() -> None:
@@ -249,3 +258,84 @@ def test_a_loss_that_cannot_explain_the_data_is_refused() -> None:
 def test_nothing_left_to_train_on_is_refused() -> None:
     with pytest.raises(ValueError, match="leaves none of the 60 rows to train on"):
         fitted(ROWS, validation=0.999)
+
+
+COUNTS = np.random.default_rng(0).poisson(3.0, (60, 5))
+
+
+@pytest.mark.parametrize(
+    ("loss", "data", "wrong", "message"),
+    [
+        ("bernoulli", ROWS > 0, 50.0, r"row 0, cell 3 \(50\) lies outside 0 to 1, which BernoulliLikelihood needs"),
+        ("poisson", COUNTS, -1.0, r"row 0, cell 3 \(-1\) is no whole number of at least 0, which Poisson"),
+        ("negative_binomial", COUNTS, 0.5, r"row 0, cell 3 \(0.5\) is no whole number of at least 0, which Negative"),
+        ("ZeroInflatedNegativeBinomial", COUNTS, 0.5, r"row 0, cell 3 \(0.5\) is no whole number"),
+    ],
+)
+def test_impossible_data_is_refused_after_the_fit(loss: str, data: np.ndarray, wrong: float, message: str) -> None:
+    loss = loss if loss[0].isupper() else f"{loss}_likelihood"
+    data = data.astype(float)
+    model = fitted(data, loss=loss, scaling="none")
+    other = data.copy()
+    other[0, 3] = wrong
+    asked = (model.score_samples, model.score, model.reconstruction_error, model.reconstruct, model.transform)
+    for ask in (*asked, lambda X: list(model.round_trips(X))):
+        with pytest.raises(DataError, match=message):
+            ask(other)
+    other[0, 3] = np.nan
+    assert np.isfinite(model.score_samples(other)).all()
+
+
+def test_impossible_data_is_named_in_the_users_units() -> None:
+    model = fitted(ROWS - ROWS.min(), loss="bernoulli_likelihood", scaling="unit")
+    other = ROWS - ROWS.min()
+    other[2, 1] = 99.0
+    with pytest.raises(DataError, match=r"row 2, cell 1 \(99\) lies outside 0 to 1 after scaling='unit', which Bern"):
+        model.score_samples(other)
+
+
+def test_what_is_only_gaussian_may_lie_outside() -> None:
+    model = fitted(ROWS, scaling="unit")
+    assert model.objective_.loss.needs_unit
+    assert np.isfinite(model.score_samples(ROWS * 1.1)).all()
+
+
+def test_a_denoiser_sees_what_it_could_not_judge() -> None:
+    clean, noisy = (ROWS > 0).astype(float), (ROWS > 0) + 0.1 * ROWS
+    options = {"code_size": 2, "epochs": 2, "loss": "bernoulli_likelihood", "scaling": "none", "random_state": 0}
+    for model in (DenoisingAutoencoder(**options).fit(clean), Autoencoder(**options).fit(clean, degraded=noisy)):
+        assert np.isfinite(model.reconstruct(noisy)).all()
+        assert np.isfinite(model.transform(noisy)).all()
+        for ask in (model.score_samples, model.score, model.reconstruction_error):
+            with pytest.raises(DataError, match="lies outside 0 to 1"):
+                ask(noisy)
+
+
+@pytest.mark.parametrize("scaling", ["center", "none"])
+@pytest.mark.parametrize("power", [0, -20, -25, -30])
+def test_a_score_does_not_depend_on_the_unit(scaling: str, power: int) -> None:
+    ones, tiny = (LinearAutoencoder(code_size=1, scaling=scaling).fit(ROWS * 10.0**p) for p in (0, power))
+    assert tiny.score(ROWS * 10.0**power) == pytest.approx(ones.score(ROWS), abs=1e-4)
+    errors = tiny.reconstruction_error(ROWS * 10.0**power)
+    assert errors == pytest.approx(ones.reconstruction_error(ROWS) * 10.0 ** (2 * power), rel=1e-2)
+
+
+def test_nothing_known_has_no_score() -> None:
+    assert np.isnan(fitted(ROWS).score(np.full_like(ROWS, np.nan)))
+
+
+def test_the_same_cells_in_another_shape_are_told_how_to_reshape(digits: np.ndarray) -> None:
+    with pytest.raises(ShapeError, match=r"reshape: X.reshape\(len\(X\), -1\)"):
+        fitted(digits).transform(digits.reshape(-1, 8, 8))
+    with pytest.raises(ShapeError, match=r"reshape: X.reshape\(len\(X\), 8, 8\)"):
+        fitted(digits.reshape(-1, 8, 8)).transform(digits)
+
+
+@pytest.mark.parametrize("mean", [30, 100, 1000])
+def test_counts_of_ordinary_size_are_learned(mean: int) -> None:
+    generator = np.random.default_rng(0)
+    counts = generator.poisson(mean * np.exp(0.5 * generator.normal(size=(300, 2)) @ np.ones((2, 10))))
+    model = Autoencoder(code_size=2, loss="PoissonLikelihood", scaling="none", epochs=40, random_state=0).fit(counts)
+    assert model.score(counts) > 0.5
+    same = generator.poisson(mean, (300, 10))
+    assert Autoencoder(loss="PoissonLikelihood", scaling="none", random_state=0).fit(same).score(same) > 0

@@ -160,3 +160,8 @@ def test_normalized_targets_are_learned_and_data_comes_back(digits: np.ndarray) 
     untrained = MaskedAutoencoder(epochs=1, learning_rate=1e-12, **settings).fit(pictures[:1000])
     assert trained.score_samples(pictures).mean() > 0.9 * untrained.score_samples(pictures).mean()
     assert trained.reconstruct(pictures).shape == pictures.shape
+
+
+def test_two_losses_at_once_are_refused(digits: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"loss came as 'SquaredError' together with normalize=True.*Leave one"):
+        MaskedAutoencoder(normalize=True, loss="SquaredError").fit(digits)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diabolo import Autoencoder, DataError, Masking, ShapeError, load
+from diabolo import Autoencoder, DataError, LinearAutoencoder, Masking, ShapeError, load
 from diabolo.cli import main
 from diabolo.core import Batch, Network, View
 from diabolo.data.choosing import open_data
@@ -73,10 +73,26 @@ def test_streamed_pairs_stay_together() -> None:
 def test_pairs_that_do_not_pair_are_refused(digits: np.ndarray) -> None:
     with pytest.raises(ShapeError, match="one degraded row for each clean one"):
         Autoencoder().fit(digits, degraded=digits[:-1])
-    with pytest.raises(ValueError, match="64 features as input"):
+    with pytest.raises(ShapeError, match=r"The degraded data came as 1,797 rows of shape \(63,\)"):
         Autoencoder().fit(digits, degraded=digits[:, :-1])
-    with pytest.raises((DataError, ValueError), match="infinity"):
-        Autoencoder().fit(digits, degraded=np.full_like(digits, np.inf))
+    for wrong, message in [
+        (np.full_like(digits, np.inf), "infinity"),
+        (digits.astype(complex), "Complex"),
+        ([["a"] * 64] * len(digits), "row 0"),
+    ]:
+        with pytest.raises(DataError, match=f"the degraded data: .*{message}"):
+            Autoencoder().fit(digits, degraded=wrong)
+
+
+def test_the_exact_solver_refuses_pairs(pairs: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="solver='exact' takes no degraded data; use solver='gradient'"):
+        LinearAutoencoder().fit(pairs[1], degraded=pairs[0])
+    assert LinearAutoencoder(solver="gradient", epochs=1).fit(pairs[1], degraded=pairs[0]).score(pairs[1]) > 0
+    path = str(tmp_path / "clean.npy")
+    np.save(path, pairs[1])
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", path, "--degraded", path, "-p", "linear", "--dry-run"])
+    assert ended.value.code == 2
 
 
 def test_a_run_is_only_resumed_with_its_pairs(pairs: tuple[np.ndarray, np.ndarray]) -> None:

@@ -17,12 +17,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from diabolo import KL, MLP, VAE, Autoencoder, DenoisingAutoencoder, Gaussian, LinearAutoencoder
+from diabolo import KL, MLP, VAE, Autoencoder, Conv, DenoisingAutoencoder, Gaussian, LinearAutoencoder
 from diabolo.core.parts import Part
 from diabolo.estimators import Estimator
 from diabolo.estimators.storage import all_estimators
 from diabolo.training import Muon
+from diabolo.training.optimizers import Torch
 
+NONE = {"optimizer": None, "schedule": None}
 PRESETS = [  # those for any rows; what needs positions is tested with its parts
     cls
     for cls in all_estimators()
@@ -107,6 +109,28 @@ def test_a_name_becomes_its_part_when_a_nested_parameter_is_set() -> None:
     assert Autoencoder().bottleneck is None
     with pytest.raises(ValueError, match="has no penalty"):
         Autoencoder().set_params(penalty__weight=1.0)
+    model = Autoencoder().set_params(optimizer__weight_decay=0.1, optimizer="Adam", bottleneck__size=3, schedule=None)
+    assert repr(model.optimizer) == "Torch(name='Adam', weight_decay=0.1, momentum=None)"
+    assert Autoencoder().set_params(bottleneck="Gaussian", bottleneck__size=3).bottleneck.size == 3
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"no_such_thing": 1},
+        {"bottleneck__no_such_thing": 1},
+        {"code_size__size": 1},
+        {"penalty__weight": 2.0},
+        {"optimizer__momentum": 0.5, "optimizer": "no such optimizer"},
+    ],
+)
+def test_parameters_are_set_all_or_none(wrong: dict[str, Any]) -> None:
+    model = Autoencoder(architecture=MLP((9,)), bottleneck=Gaussian(3), optimizer="Adam")
+    before, parts = repr(model), (model.architecture, model.bottleneck)
+    with pytest.raises(ValueError, match=r"Invalid parameter|has no penalty|has no optimizer"):
+        model.set_params(code_size=5, architecture__hidden=(1,), **wrong)
+    assert repr(model) == before
+    assert (model.architecture, model.bottleneck) == parts
 
 
 def test_fit_leaves_the_given_parts_alone(table: np.ndarray) -> None:
@@ -121,6 +145,7 @@ def test_fit_leaves_the_given_parts_alone(table: np.ndarray) -> None:
 
 def test_grid_search_over_nested_parameters(table: np.ndarray) -> None:
     grid = {"code_size": [1, 3], "architecture__hidden": [(8,), (16, 8)], "beta": [0.1, 1.0]}
+    grid |= {"optimizer": ["Adam"], "optimizer__weight_decay": [0.1], "learning_rate": [0.01]}
     search = GridSearchCV(VAE(epochs=20, random_state=0), grid, cv=2).fit(table)
     assert search.best_params_["code_size"] == 3
     assert search.best_score_ > 0.5
@@ -158,10 +183,25 @@ def test_parameters_are_checked_with_clear_words(table: np.ndarray) -> None:
         ({"optimizer": "adamm"}, "torch.optim has no optimizer 'adamm'"),
         ({"optimizer": "lbfgs"}, "that fits this loop"),
         ({"random_state": -1}, "random_state came as -1"),
+        ({"verbose": "no"}, "Autoencoder: verbose came as 'no'; it must be True or False"),
+        ({"architecture": MLP(tied="no")}, "MLP: tied came as 'no'; it must be True or False"),
+        *[({"architecture": MLP(hidden=w)}, "MLP: hidden came as .* whole numbers") for w in (True, None, "", (8.0,))],
+        *[({"architecture": Conv(channels=w)}, "Conv: channels came as .* whole num") for w in (True, None, "", (0,))],
+        *[({"architecture": Conv(hidden=w)}, "Conv: hidden came as .* a whole number") for w in (True, 0, "")],
+        *[({"device": w}, f"device came as {w}; it must be 'auto'") for w in (None, 1.5, True)],
+        ({"optimizer": Torch("Muon")}, "no optimizer 'Muon' that fits this loop"),
+        ({"optimizer": Torch(3)}, "Torch: name came as 3; it must be the name"),  # type: ignore[arg-type]
+        ({"penalty": "Sum"}, "No penalty is called 'Sum'; there are (?!.*Sum)"),
         ({"penalty": "kl"}, "KL needs a GaussianCode, but Identity gives a Code. Bottlenecks that fit: Gaussian"),
     ]:
         with pytest.raises((ValueError, TypeError), match=message):
             Autoencoder(**wrong).fit(table)
+
+
+def test_none_is_the_default_optimizer_and_schedule(table: np.ndarray) -> None:
+    usual, none = (Autoencoder(epochs=2, random_state=0, **options) for options in ({}, NONE))
+    assert np.array_equal(usual.fit(table).transform(table), none.fit(table).transform(table))
+    assert none.set_params(optimizer__momentum=0.5, schedule__warmup=0.1).optimizer.momentum == 0.5
 
 
 def test_denoising_takes_noise_as_a_number(table: np.ndarray) -> None:

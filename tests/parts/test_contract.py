@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
 import re
 
@@ -91,8 +92,9 @@ def test_unknown_parameters_are_named(part: type[Part]) -> None:
 def test_a_part_is_found_by_its_name_in_any_case(kind: type[Part]) -> None:
     for part in of(kind):
         assert find(kind, part.__name__.upper()) is part
-    with pytest.raises(ValueError, match=f"No {kind.__name__.lower()} is called 'x'; there are"):
+    with pytest.raises(ValueError, match=f"No {kind.__name__.lower()} is called 'x'; there are") as refused:
         find(kind, "x")
+    assert not set(re.findall(r"\w+", str(refused.value))) & {"Sum", "Series"}
     with pytest.raises(TypeError, match="or its name"):
         as_part(kind, 3)  # type: ignore[arg-type]
 
@@ -276,3 +278,11 @@ def test_a_part_of_ones_own_is_one_class() -> None:
     codes = model.fit(torch.rand(50, 4).numpy()).transform(torch.rand(5, 4).numpy())
     assert codes.shape == (5, 3)
     assert torch.allclose(torch.tensor(codes).norm(dim=1), torch.ones(5), atol=1e-5)
+
+
+@pytest.mark.parametrize("part", ALL, ids=lambda part: part.__name__)
+def test_a_truth_is_true_or_false(part: type[Part]) -> None:
+    for field in dataclasses.fields(part):
+        if field.type == "bool":
+            with pytest.raises(TypeError, match=f"{part.__name__}: {field.name} came as 'no'; it must be True or"):
+                part(**{field.name: "no"}).check()

@@ -114,9 +114,10 @@ def test_shifted_noise_has_its_moments_before_clipping() -> None:
     assert abs(float((clipped == 1).float().mean()) - below) < 0.01
 
 
-def test_shifted_noise_refuses_an_empty_range() -> None:
-    with pytest.raises(ValueError, match="low must be below high"):
-        ShiftedNoise(low=1.0, high=1.0).check()
+@pytest.mark.parametrize("noise", [ShiftedNoise(low=1.0, high=1.0), SaltAndPepper(low=2.0, high=-1.0)])
+def test_an_empty_range_is_refused(noise: ShiftedNoise | SaltAndPepper) -> None:
+    with pytest.raises(ValueError, match=f"{type(noise).__name__}: low came as .*; low must be below high"):
+        noise.check()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.6])

@@ -140,7 +140,9 @@ def test_both_directions_end_at_the_ends() -> None:
 @pytest.mark.parametrize("shape", [(6,), (5, 4, 2), (28, 28, 1), (2, 3, 4, 5)])
 def test_what_is_no_sequence_is_refused_with_advice(shape: tuple[int, ...]) -> None:
     for make in (Recurrent().encoder, lambda shape: Recurrent().decoder(2, shape)):
-        with pytest.raises(ShapeError, match=r"\(positions, channels\).*MLP takes any shape") as caught:
+        with pytest.raises(
+            ShapeError, match=r"\(positions, channels\).*SequenceAutoencoder.*MLP takes any shape"
+        ) as caught:
             make(shape)
         assert str(shape) in str(caught.value)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..core.activations import ACTIVATIONS
 from ..core.errors import ShapeError
 from ..core.kinds import Architecture, Shape
-from ..core.parts import choice, parameters, within
+from ..core.parts import choice, parameters, whole_widths, within
 from .layers import cells
 from .linear import begin_at
 
@@ -75,14 +75,12 @@ class Conv(Architecture):
     kernel: int = within(default=3, low=1)
     activation: str = choice(*ACTIVATIONS, default="silu")
     normalization: str = choice("none", "group", default="group")
-    hidden: int | None = 256
+    hidden: int | None = within(default=256, low=1)
 
     def check(self) -> Conv:
         """Refuse what the fields do not allow."""
-        if not self.stages or not all(isinstance(count, int) and count >= 1 for count in self.stages):
-            raise ValueError(f"Conv: channels came as {self.channels!r}; it must be whole numbers of at least 1.")
-        if self.hidden is not None and (not isinstance(self.hidden, int) or self.hidden < 1):
-            raise ValueError(f"Conv: hidden came as {self.hidden!r}; it must be a whole number of at least 1, or None.")
+        if not self.stages:
+            raise ValueError(f"Conv: channels came as {self.channels!r}; it must be at least one whole number.")
         super().check()
         if self.kernel % 2 == 0:
             raise ValueError(f"Conv: kernel came as {self.kernel}; it must be odd, so that it has a middle.")
@@ -91,7 +89,7 @@ class Conv(Architecture):
     @property
     def stages(self) -> tuple[int, ...]:
         """Channels after each stage; one number is one stage."""
-        return (self.channels,) if isinstance(self.channels, int) else tuple(self.channels)
+        return whole_widths("Conv", "channels", self.channels)
 
     def encoder(self, shape: Shape) -> tuple[nn.Module, int]:
         """``(batch, *positions, channels) -> (batch, hidden)``, or a map ``(batch, *smaller positions, width)``."""

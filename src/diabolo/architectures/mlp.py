@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..core.activations import ACTIVATIONS
 from ..core.errors import ShapeError
 from ..core.kinds import Architecture, Bottleneck, Shape
-from ..core.parts import choice, parameters, within
+from ..core.parts import choice, parameters, whole_widths, within
 from .layers import NORMALIZATIONS, Dense, Transposed, cells
 from .linear import begin_at
 
@@ -57,14 +57,13 @@ class MLP(Architecture):
 
     def check(self) -> MLP:
         """Refuse what the fields do not allow."""
-        if not all(isinstance(width, int) and width >= 1 for width in self.widths):
-            raise ValueError(f"MLP: hidden came as {self.hidden!r}; it must be whole numbers of at least 1.")
+        whole_widths("MLP", "hidden", self.hidden)
         return super().check()
 
     @property
     def widths(self) -> tuple[int, ...]:
         """Widths of the encoder's hidden layers; one number is one layer."""
-        return (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
+        return whole_widths("MLP", "hidden", self.hidden)
 
     def encoder(self, shape: Shape) -> tuple[nn.Module, int]:
         """``(batch, *shape) -> (batch, hidden[-1])``."""

@@ -107,9 +107,9 @@ def steps_of(shape: Shape) -> tuple[int, int]:
     diabolo.core.errors.ShapeError: Recurrent needs samples of (positions, channels); these have shape (28, 28, 1). ...
     """
     if len(shape) != 2:
-        advice = "Give series as (rows, length, channels), or as a list of arrays of unequal length."
+        advice = "Series, given as (rows, length) or (rows, length, channels), are for SequenceAutoencoder."
         if len(shape) > 2:
-            advice = "Conv suits pictures."
+            advice += " Conv suits pictures."
         raise ShapeError(
             f"Recurrent needs samples of (positions, channels); these have shape {shape}. {advice} MLP takes any shape."
         )

@@ -284,6 +284,17 @@ def as_words(text: str) -> str:
     >>> as_words("``None``: the :class:`~diabolo.losses.Loss`, deviation :math:`\\sigma`.")
     'None: the Loss, deviation sigma.'
     """
-    text = re.sub(r":math:`([^`]*)`", lambda found: found[1].replace("\\", ""), text)
+    text = re.sub(r":math:`([^`]*)`", lambda found: formula_as_words(found[1]), text)
     text = re.sub(r":\w+:`~?([^`]*)`", lambda found: found[1].rsplit(".", 1)[-1], text)
     return text.replace("``", "")
+
+
+def formula_as_words(formula: str) -> str:
+    r"""A short formula as one would type it.
+
+    >>> formula_as_words(r"x + \sigma\epsilon"), formula_as_words(r"E\,\overline m")
+    ('x + sigma epsilon', 'E mean(m)')
+    """
+    formula = re.sub(r"\\overline\s*{?(\w+)}?", r"mean(\1)", formula)
+    formula = re.sub(r"\\(\w+)", r" \1 ", re.sub(r"\\[,;:! ]", " ", formula))
+    return re.sub(r"(?<=\() | (?=\))", "", " ".join(formula.split()))

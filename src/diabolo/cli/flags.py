@@ -118,7 +118,8 @@ def option_of(field: Field) -> click.Option:
     """The flag of a field; its word is read later, when it is known which preset it is for."""
     if field.kinds == ("bool",):
         return click.Option([f"{field.flag}/--no-{field.flag[2:]}", field.name], default=None)
-    return click.Option([field.flag, field.name], metavar=metavar_of(field), default=None)
+    spellings = [field.flag, *(["--types"] if field.name == "column_types" else []), field.name]
+    return click.Option(spellings, metavar=metavar_of(field), default=None)
 
 
 def help_of(field: Field) -> tuple[str, str]:
@@ -145,6 +146,8 @@ def metavar_of(field: Field) -> str:
     """
     if field.part is not None:
         return "PART"
+    if "dict[str, str]" in field.kinds:
+        return "NAME=KIND,..."
     if field.options is not None:
         return "WORD"
     if "int" in field.kinds or field.annotation == "Any":
@@ -195,6 +198,8 @@ def read_word(field: Field, word: Any) -> Any:
         return None
     if field.part is not None:
         return read_part(field, field.part, word)
+    if "dict[str, str]" in field.kinds:
+        return read_pairs(field, word)
     whole = "int" in field.kinds or field.annotation == "Any"
     if not whole and "float" not in field.kinds:
         return word
@@ -206,6 +211,20 @@ def read_word(field: Field, word: Any) -> Any:
     if not _inside(number, bounds):
         raise bad(field, f"{word} came; it must be {range_in_words(*bounds, whole=whole)}.")
     return number
+
+
+def read_pairs(field: Field, word: str) -> dict[str, str] | str:
+    """Names with a word each; a single word stands for itself.
+
+    >>> read_pairs(all_fields()["column_types"], "age=count, zip=categorical")
+    {'age': 'count', 'zip': 'categorical'}
+    """
+    if "=" not in word:
+        return word
+    pairs = [pair.rpartition("=") for pair in word.split(",")]
+    if not all(name.strip() and kind.strip() for name, _, kind in pairs):
+        raise bad(field, f"{word!r} cannot be read. Write name=kind, with commas between several.")
+    return {name.strip(): kind.strip() for name, _, kind in pairs}
 
 
 def bad(field: Field, words: str) -> click.BadParameter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from torch import Tensor, nn
@@ -22,6 +23,10 @@ class Corruption(Part, ABC):
     """Decides what of the data the encoder may see while training: ``Tensor -> View``."""
 
     is_kind: ClassVar[bool] = True
+
+    def of_columns(self, widths: Sequence[int]) -> None:
+        """Get to know, before :meth:`build`, how many neighboring cells make up each column of a table."""
+        return
 
     def build(self, shape: Shape) -> Self:
         """Prepare for samples of ``shape``; refuses with a ShapeError those that it makes no sense for."""
@@ -43,6 +48,10 @@ class Architecture(Part, ABC):
     """A plan for how data becomes features and codes become data again."""
 
     is_kind: ClassVar[bool] = True
+
+    def of_columns(self, widths: Sequence[int]) -> None:
+        """Get to know, before anything is built, how many neighboring cells make up each column of a table."""
+        return
 
     @abstractmethod
     def encoder(self, shape: Shape) -> tuple[nn.Module, int]:
@@ -96,9 +105,16 @@ class Bottleneck(WeightedPart, ABC):
 
 
 class Loss(WeightedPart, ABC):
-    """How much was lost on the trip, in nats per sample, summed over known cells."""
+    """How much was lost on the trip, in nats per sample, summed over known cells.
+
+    Attributes
+    ----------
+    prepare : callable (values, mean) -> Tensor, or None
+        What the encoder gets of the values, given the training data's mean; ``None``: the values as they are.
+    """
 
     is_kind: ClassVar[bool] = True
+    prepare: ClassVar[Callable[..., Tensor] | None] = None
 
     def build(self, shape: Shape) -> Self:
         """Make what the loss itself has to remember for samples of ``shape``."""
@@ -132,6 +148,10 @@ class Loss(WeightedPart, ABC):
     def needs_counts(self) -> bool:
         """Whether the data must be whole numbers of at least 0, as they came."""
         return False
+
+    def impossible(self, values: Tensor) -> Tensor | None:
+        """Which values have no probability at all, so that no score means anything; ``None``: all numbers have one."""
+        return (values < 0) | (values != values.floor()) if self.needs_counts else None
 
     def restart(self) -> None:
         """Forget what was gathered from earlier trips (a variance, say); called before a pass over data."""
@@ -246,6 +266,11 @@ class Series(Several[Corruption], Corruption):
     def steps(self) -> list[Corruption]:
         """The corruptions in their order."""
         return list(self.members)
+
+    def of_columns(self, widths: Sequence[int]) -> None:
+        """Tell every member."""
+        for member in self.members:
+            member.of_columns(widths)
 
     def build(self, shape: Shape) -> Self:
         """Prepare every member."""

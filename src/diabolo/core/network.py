@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cached_property
 
 import torch
@@ -36,6 +37,10 @@ class Network(nn.Module):
         The :math:`c` that the encoder's input goes through while training. Prepared here.
     output_shape : tuple of int, or None
         The shape of what the decoder gives, where a loss wants several numbers per cell.
+    prepare : callable (values, mean) -> Tensor, or None
+        What the encoder gets of the data: the loss's ``prepare``; ``None``: the data as it is.
+    mean : Tensor, or None
+        The training data's mean, of one sample's shape, for ``prepare``.
 
     >>> from diabolo import MLP, Clean, Identity
     >>> import torch
@@ -44,6 +49,8 @@ class Network(nn.Module):
     (torch.Size([3, 2]), torch.Size([3, 4]))
     """
 
+    mean: Tensor
+
     def __init__(
         self,
         shape: Shape,
@@ -51,11 +58,15 @@ class Network(nn.Module):
         bottleneck: Bottleneck,
         corruption: Corruption,
         output_shape: Shape | None = None,
+        prepare: Callable[[Tensor, Tensor], Tensor] | None = None,
+        mean: Tensor | None = None,
     ) -> None:
         super().__init__()
         if bottleneck.size is None:
             raise ValueError(f"{bottleneck!r} has no size yet; give it one: {type(bottleneck).__name__}(size=8).")
         self.shape = tuple(shape)
+        self.prepare = prepare
+        self.register_buffer("mean", None if prepare is None else mean, persistent=False)
         self.computes_in: torch.dtype | None = None  # half precision, on the copy that trains
         self.corruption = corruption.build(self.shape)
         self.encoder, width = architecture.encoder(self.shape)
@@ -101,6 +112,9 @@ class Network(nn.Module):
 
     def features(self, view: View) -> Tensor:
         """What the encoder makes of a view: ``(batch, ..., width)``."""
+        if self.prepare is not None:
+            prepared = View(self.prepare(view.values, self.mean))
+            view = prepared if view.hidden is None else prepared.without(view.covered())
         if self.computes_in is not None:
             view = View(view.values.to(self.computes_in), view.hidden)
         features: Tensor = self.encoder(view if isinstance(self.encoder, ViewEncoder) else view.values)

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
 
+import numpy as np
 from torch import nn
 
 Kind = TypeVar("Kind", bound="Part")
@@ -29,7 +30,7 @@ def within(
 ) -> Any:
     """A numeric field with a range: ``low <= value <= high``, strictly where ``above`` or ``below`` is true.
 
-    Fields whose default is ``None`` also accept ``None``.
+    Fields whose default or annotation is ``None`` also accept ``None``.
 
     >>> @parameters
     ... class Noise(Part):
@@ -83,7 +84,9 @@ def check_field(owner: str, field: dataclasses.Field, value: Any) -> None:
     if options is not None and value not in options:
         possible = ", ".join(repr(option) for option in options)
         raise ValueError(f"{owner}: {field.name} came as {value!r}; it must be one of {possible}.")
-    if "range" not in field.metadata or (value is None and field.default is None):
+    if field.type in ("bool", bool) and not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{owner}: {field.name} came as {value!r}; it must be True or False.")
+    if "range" not in field.metadata or (value is None and (field.default is None or "None" in str(field.type))):
         return
     low, high, above, below = field.metadata["range"]
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
@@ -103,6 +106,18 @@ def check_field(owner: str, field: dataclasses.Field, value: Any) -> None:
         raise error(f"{owner}: {field.name} came as {value!r}; it must be {possible}.")
 
 
+def whole_widths(owner: str, name: str, value: Any) -> tuple[int, ...]:
+    """Widths of layers: one whole number, or several; anything else is refused.
+
+    >>> whole_widths("MLP", "hidden", 8), whole_widths("MLP", "hidden", (8, 4))
+    ((8,), (8, 4))
+    """
+    widths = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    if not all(isinstance(width, (int, np.integer)) and width is not True and width >= 1 for width in widths):
+        raise ValueError(f"{owner}: {name} came as {value!r}; it must be whole numbers of at least 1.")
+    return widths
+
+
 class Part:
     """A replaceable piece of an autoencoder: it can be cloned, printed, checked and stored as JSON.
 
@@ -110,6 +125,8 @@ class Part:
     >>> MLP(hidden=(8,)).set_params(dropout=0.5).get_params()["dropout"]
     0.5
     """
+
+    is_sum: ClassVar[bool] = False  # whether only ``+`` makes it
 
     if TYPE_CHECKING:
         __dataclass_fields__: ClassVar[dict[str, dataclasses.Field]]
@@ -231,15 +248,15 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def find(kind: type[Kind], name: str) -> type[Kind]:
-    """The concrete subclass of ``kind`` that is called ``name``, in any case.
+def find(kind: type[Kind], name: str, *, sums: bool = False) -> type[Kind]:
+    """The concrete subclass of ``kind`` that is called ``name``, in any case; with ``sums`` also what ``+`` makes.
 
     >>> from diabolo.core.kinds import Bottleneck
     >>> find(Bottleneck, "gausian")
     Traceback (most recent call last):
     ValueError: No bottleneck is called 'gausian'; there are ...
     """
-    known = {cls.__name__: cls for cls in every(kind)}
+    known = {cls.__name__: cls for cls in every(kind) if sums or not cls.is_sum}
     for cls in known.values():
         if plain_name(cls.__name__) == plain_name(name):
             return cls
@@ -284,8 +301,12 @@ def to_plain(value: Any) -> Any:
         return {"absent": value.name if isinstance(value, Absent) else type(value).__name__}
     if isinstance(value, (list, tuple)):
         return [to_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {"mapping": [[str(name), to_plain(item)] for name, item in value.items()]}
     if value is None or isinstance(value, (str, bool)):
         return value
+    if isinstance(value, np.bool_):
+        return bool(value)
     if isinstance(value, numbers.Integral):
         return int(value)
     if isinstance(value, numbers.Real):
@@ -303,9 +324,11 @@ def from_plain(value: Any) -> Any:
     if isinstance(value, dict):
         if "absent" in value:
             return Absent(str(value["absent"]))
+        if "mapping" in value:
+            return {str(name): from_plain(item) for name, item in value["mapping"]}
         fields = {name: from_plain(item) for name, item in value.items() if name not in ("part", "kind")}
         kind = next((cls for cls in kinds() if cls.__name__ == value.get("kind")), Part)
-        return find(kind, str(value["part"]))(**fields).check()
+        return find(kind, str(value["part"]), sums=True)(**fields).check()
     return tuple(from_plain(item) for item in value) if isinstance(value, list) else value
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Generic, Self
+from typing import Any, ClassVar, Generic, Self
 
 from .parts import Kind, Part
 
@@ -16,6 +16,7 @@ class Several(Part, Generic[Kind]):
     0.5
     """
 
+    is_sum: ClassVar[bool] = True
     members: Sequence[Kind]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:

@@ -84,8 +84,7 @@ class ShiftedNoise(Corruption):
     def check(self) -> Self:
         """Refuse what the fields do not allow, and an empty range."""
         super().check()
-        if self.low >= self.high:
-            raise ValueError(f"ShiftedNoise: low came as {self.low} and high as {self.high}; low must be below high.")
+        refuse_empty_range("ShiftedNoise", self.low, self.high)
         return self
 
     def __call__(self, x: Tensor) -> View:
@@ -106,6 +105,11 @@ class SaltAndPepper(Corruption):
         Pepper and salt, in the units that the network sees: the ends of data brought to 0..1. For standardized
         columns, -2 and 2 are extremes.
 
+    Raises
+    ------
+    ValueError
+        If ``low`` is not below ``high``.
+
     References
     ----------
     Stacked Denoising Autoencoders, Vincent, Larochelle, Lajoie, Bengio and Manzagol, 2010, JMLR 11:3371.
@@ -118,7 +122,19 @@ class SaltAndPepper(Corruption):
     low: float = within(default=0.0)
     high: float = within(default=1.0)
 
+    def check(self) -> Self:
+        """Refuse what the fields do not allow, and an empty range."""
+        super().check()
+        refuse_empty_range("SaltAndPepper", self.low, self.high)
+        return self
+
     def __call__(self, x: Tensor) -> View:
         draw = torch.rand_like(x)
         salted = x.masked_fill(draw < self.share, self.high)
         return View(salted.masked_fill(draw < self.share / 2, self.low))
+
+
+def refuse_empty_range(owner: str, low: float, high: float) -> None:
+    """Refuse ends of a range that are the wrong way round."""
+    if low >= high:
+        raise ValueError(f"{owner}: low came as {low} and high as {high}; low must be below high.")

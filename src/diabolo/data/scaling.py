@@ -171,12 +171,12 @@ class Scaling:
 
     def forward(self, values: np.ndarray) -> np.ndarray:
         """The user's units to the network's, in float32, without a copy where nothing changes."""
-        if self.changes_nothing:
-            return np.ascontiguousarray(values, dtype=np.float32)
         plain = self.center.ndim == 0 and self.center == 0
-        if plain and (values.dtype == np.float32 or values.dtype.kind in "bu"):  # exact enough without a shift
-            return np.multiply(values, np.float32(1 / self.scale), dtype=np.float32)
         with np.errstate(over="ignore"):  # what does not fit into float32 is refused by name afterwards
+            if self.changes_nothing:
+                return np.ascontiguousarray(values, dtype=np.float32)
+            if plain and (values.dtype == np.float32 or values.dtype.kind in "bu"):  # exact enough without a shift
+                return np.multiply(values, np.float32(1 / self.scale), dtype=np.float32)
             return ((values.astype(np.float64) - self.center) / self.scale).astype(np.float32)
 
     def backward(self, values: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Self
@@ -22,8 +23,9 @@ from ..core.parts import Part, as_part, check_field, choice, parameters, within
 from ..core.roundtrip import Batch, RoundTrip
 from ..corruptions import Clean
 from ..data.choosing import fit_modality, open_data
+from ..data.memory import in_memory
 from ..data.modality import Modality
-from ..data.scaling import SCALINGS, stretches
+from ..data.scaling import SCALINGS, refuse, stretches
 from ..data.source import Source
 from ..losses import GaussianLikelihood
 from ..training import Checkpointer, History, LinearDecay, Optimizer, Progress, Schedule, Watcher, train
@@ -52,6 +54,10 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     scaling : {"auto", "standard", "unit", "center", "none"}, default "auto"
         How numbers are prepared: each column standardized, all brought to 0..1 together, only centered, or left.
         ``"auto"`` brings data of one unit (pixels, spectra) to 0..1 and standardizes everything else.
+    column_types : dict of column name to kind, ``"infer"``, or None
+        What a table's columns are: ``"continuous"``, ``"integer"``, ``"count"``, ``"ordinal"``, ``"binary"``,
+        ``"categorical"`` or ``"date"``. What is not named is inferred. ``None``: infer where a table holds more than
+        numbers; ``"infer"``: tell columns of numbers apart as well.
     epochs : int, or None
         Passes over the data; ``None``: as many as make 2,000 steps, at least 5 and at most 100.
     batch_size : int, default 256
@@ -59,9 +65,9 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     learning_rate : float, or None
         Of the first steps after the warm-up; ``None``: the optimizer's own (0.05 for Muon, 0.001 for others).
     optimizer : Optimizer or str, default "muon"
-        ``"muon"`` or any of ``torch.optim`` by name.
+        ``"muon"`` or any of ``torch.optim`` by name; ``None``: the default.
     schedule : Schedule or str, default "LinearDecay"
-        How the learning rate moves: ``LinearDecay``, ``CosineDecay`` or ``Constant``.
+        How the learning rate moves: ``LinearDecay``, ``CosineDecay`` or ``Constant``; ``None``: the default.
     averaging : float in [0, 1), default 0
         Decay per step of the weights' running average; 0: none, since the rate falls to zero anyway.
     precision : {"auto", "float32", "bfloat16"}, default "auto"
@@ -87,11 +93,12 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     architecture: Architecture | str | None = None
     loss: Loss | str | None = None
     scaling: str = choice(*SCALINGS, default="auto")
+    column_types: dict[str, str] | str | None = None
     epochs: int | None = within(default=None, low=1)
     batch_size: int = within(default=256, low=1)
     learning_rate: float | None = within(default=None, low=0.0, high=1e30, above=True)
-    optimizer: Optimizer | str = "muon"
-    schedule: Schedule | str = "LinearDecay"
+    optimizer: Optimizer | str | None = "muon"
+    schedule: Schedule | str | None = "LinearDecay"
     averaging: float = within(default=0.0, low=0.0, high=1.0, below=True)
     precision: str = choice("auto", "float32", "bfloat16", default="auto")
     clip: float | None = within(default=None, low=0.0, above=True)
@@ -127,22 +134,40 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     # Parameters
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters; a nested one (``bottleneck__size``) turns a name or ``None`` into its part first."""
-        for name in params:
-            head, _, tail = name.partition("__")
-            if tail and head in self.PARTS and not isinstance(getattr(self, head, None), Part):
-                setattr(self, head, self._part(head))
-        super().set_params(**params)
+        """Set parameters; a nested one (``bottleneck__size``) turns a name or ``None`` into its part first.
+
+        All of them or, where one is refused, none.
+        """
+        before = self.get_params(deep=False)
+        plain = {name: value for name, value in params.items() if "__" not in name}
+        nested = {name: value for name, value in params.items() if "__" in name}
+        try:
+            super().set_params(**plain)
+            for head in {name.partition("__")[0] for name in nested} & before.keys():
+                part = getattr(self, head)
+                if head not in self.PARTS:
+                    raise ValueError(f"Invalid parameter for {type(self).__name__}: {head} is no part with its own.")
+                setattr(self, head, part.clone() if isinstance(part, Part) else self._part(head))
+            super().set_params(**nested)
+        except Exception:
+            for name, value in before.items():
+                setattr(self, name, value)
+            raise
         return self
 
     def _part(self, name: str) -> Part:
         """The part that a field stands for, also where it holds a name or ``None``."""
         value = getattr(self, name)
         if name == "optimizer":
-            return as_optimizer(value)
+            return as_optimizer(value or "muon")
         if value is not None:
             return as_part(self.PARTS[name], value)
-        standard = {"architecture": MLP(), "loss": GaussianLikelihood(), "corruption": Clean()}
+        standard = {
+            "architecture": MLP(),
+            "loss": GaussianLikelihood(),
+            "corruption": Clean(),
+            "schedule": LinearDecay(),
+        }
         part = getattr(self.recipe(), name, None) or standard.get(name)
         if part is None:
             raise ValueError(f"{type(self).__name__} has no {name} whose parameters could be set; give one first.")
@@ -210,7 +235,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         checkpoint = None
         lookers = [*watchers, *([Progress()] if self.verbose else [])]
         if resume is not None:
-            mark = fingerprint(self, source, plan)
+            mark = fingerprint(self, plan.modality.aligned(source), plan)
             checkpoint = Checkpoint.read(resume, mark)
             lookers.append(Checkpointer(resume, mark))
         self.history_ = History()
@@ -238,12 +263,14 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             ) from error
         network.to(device)
         objective.to(device)
-        seen = None if degraded is None else self._open(degraded, reset=False)
-        return make_plan(self, source, seen, modality, network, objective, seed, device)
+        seen = None if degraded is None else modality.aligned(self._open_degraded(degraded))
+        if seen is not None:
+            modality.facts["degraded"] = True
+        return make_plan(self, modality.aligned(source), seen, modality, network, objective, seed, device)
 
     def _fit_modality(self, source: Source) -> Modality:
         """Learn how to read the data and write it back."""
-        return fit_modality(source, self.scaling)
+        return fit_modality(source, self.scaling, self.column_types)
 
     def _assemble(self, modality: Modality) -> tuple[Network, Objective]:
         """Build network and objective for a modality, untrained, beginning at the data's mean."""
@@ -268,10 +295,14 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
                 f"others after scaling={self.scaling!r}. Use scaling='none', or a loss such as GaussianLikelihood()."
             )
         corruption = Clean() if recipe.corruption is None else recipe.corruption.clone().check()
-        output_shape = loss.output_shape(modality.shape)
-        network = Network(modality.shape, architecture, bottleneck, corruption, output_shape)
-        architecture.start(network.decoder, loss.unlink(torch.from_numpy(modality.mean.astype(np.float32))))
-        return network, (recipe.objective or Objective)(loss, penalty).build(network)
+        if modality.widths is not None:
+            corruption.of_columns(modality.widths)
+            architecture.of_columns(modality.widths)
+        output_shape, mean = loss.output_shape(modality.shape), torch.from_numpy(modality.mean.astype(np.float32))
+        network = Network(modality.shape, architecture, bottleneck, corruption, output_shape, loss.prepare, mean)
+        objective = (recipe.objective or Objective)(loss, penalty).build(network)
+        architecture.start(network.decoder, loss.unlink(mean))
+        return network, objective
 
     @property
     def closed_form(self) -> bool:
@@ -285,7 +316,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             plan.objective,
             plan.batches,
             epochs=plan.epochs,
-            optimizer=as_optimizer(self.optimizer),
+            optimizer=as_optimizer(self.optimizer or "muon"),
             learning_rate=self.learning_rate,
             schedule=as_part(Schedule, self.schedule) if self.schedule else LinearDecay(),
             validation=plan.validation,
@@ -331,8 +362,19 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             )
         return source
 
-    def _batches(self, X: Any) -> Iterator[tuple[Batch, int]]:
+    def _open_degraded(self, X: Any) -> Source:
+        """A source of what the encoder sees instead of the data, with that name in messages."""
+        if isinstance(X, (str, os.PathLike, Source)):
+            return self._open(X, reset=False)
+        if hasattr(X, "columns"):
+            validate_data(self, X, reset=False, skip_check_array=True)
+        return in_memory(X, "the degraded data")
+
+    def _batches(self, X: Any, *, judged: bool = False) -> Iterator[tuple[Batch, int]]:
         """The user's data in order, in pieces on the model's device, with how many rows of each count.
+
+        Data that has no probability under the loss is refused; a model that was trained to see degraded data may see
+        such data too, but where it is ``judged``.
 
         All pieces are of one size, the last one filled up: matrix products then go through the same kernels however
         many rows come, and a row's result is the same alone and among others, to rounding (some kernels for narrow
@@ -342,9 +384,28 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         source = self._open(X, reset=False)
         device = next(self.network_.parameters()).device
         together = self._rows_together
+        degraded = "degraded" in self.modality_.facts or not isinstance(self.network_.corruption, Clean)
         for start, stop in stretches(source, together):
-            for piece, count in self.modality_.read(source, start, stop).pieces(together):
+            batch = self.modality_.read(source, start, stop)
+            if judged or not degraded:
+                self._refuse_impossible(batch, source, start)
+            for piece, count in batch.pieces(together):
                 yield piece.to(device), count
+
+    def _refuse_impossible(self, batch: Batch, source: Source, start: int) -> None:
+        """Name the first cell that has no probability under the loss."""
+        loss = self.objective_.loss
+        wrong = loss.impossible(batch.values)
+        if wrong is None:
+            return
+        wrong = wrong if batch.known is None else wrong & batch.known
+        if wrong.any():
+            what = "is no whole number of at least 0" if loss.needs_counts else "lies outside 0 to 1"
+            scaled = "" if self.modality_.scaling.changes_nothing else f" after scaling={self.scaling!r}"
+            cells = self.modality_.scaling.backward(self.modality_.to_user(batch.values.numpy()))
+            places = self.modality_.to_user(wrong.numpy())
+            source = self.modality_.aligned(source)
+            refuse(places, cells, source, start, f"{what}{scaled}, which {type(loss).__name__} needs")
 
     @property
     def _rows_together(self) -> int:
@@ -353,8 +414,8 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return min(MOST_TOGETHER, max(FEWEST_TOGETHER, 1 << (fit.bit_length() - 1)))
 
     def _trips(self, X: Any) -> Iterator[tuple[RoundTrip, int]]:
-        """Deterministic round trips of padded stretches, with the number of rows that count."""
-        for batch, count in self._batches(X):
+        """Deterministic round trips of padded stretches to be judged, with the number of rows that count."""
+        for batch, count in self._batches(X, judged=True):
             yield self.objective_.travel(self.network_, batch), count
 
     # The four doors
@@ -423,7 +484,11 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return self.objective_.loss.mean(trip.output)
 
     def reconstruct(self, X: Any) -> Any:
-        """Send data on the round trip and write what comes back as the user's own kind, holes filled."""
+        """Send data on the round trip and write what comes back, holes filled.
+
+        Frames come back as frames with their names and dtypes, pictures as pictures of their dtype, sequences as a list
+        of arrays. Other matrices (also lists, tensors and sparse ones) come back as a dense float array.
+        """
         check_is_fitted(self, "network_")
         source = self._open(X, reset=False)
         outputs = [self.expected(trip).cpu() for trip in self.round_trips(source)]
@@ -445,7 +510,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """Each sample's mean squared error over its known cells, in the network's units: ``(rows,)``."""
         errors = []
         for trip, count in self._trips(X):
-            squares = trip.over_cells((self.expected(trip) - trip.target).square()).double()
+            squares = trip.over_cells((self.expected(trip) - trip.target).double().square())
             known = trip.known_cells()
             errors.append((squares / (known.clamp(min=1) if isinstance(known, Tensor) else known))[:count])
         return torch.cat(errors).cpu().numpy()
@@ -454,13 +519,18 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def score(self, X: Any, y: Any = None) -> float:
         r"""Share of the variation that comes back: :math:`1 - \sum (x - \hat x)^2 / \sum (x - \bar x)^2`.
 
-        1 is perfect, 0 is no better than the training data's mean; the same unit for every preset and every data.
+        1 is perfect, 0 is no better than the training data's mean; the same unit for every preset and every data. NaN
+        where no cell is known.
         """
-        lost, there = 0.0, 0.0
-        for trip in self.round_trips(X):
+        lost, there, cells = 0.0, 0.0, 0
+        for padded, count in self._trips(X):
+            trip = padded.first(count)
             mean = torch.from_numpy(self.modality_.mean).to(trip.target)
-            lost += float(trip.over_cells((self.expected(trip) - trip.target).square()).double().sum())
-            there += float(trip.over_cells((mean - trip.target).square()).double().sum())
+            lost += float(trip.over_cells((self.expected(trip) - trip.target).double().square()).sum())
+            there += float(trip.over_cells((mean - trip.target).double().square()).sum())
+            cells += trip.target.numel() if trip.known is None else int(trip.known.sum())
+        if not cells:
+            return float("nan")
         return 1 - lost / there if there else float(lost == 0)
 
     def save(self, path: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from time import monotonic
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from ..core.objective import Recipe
 from ..core.parts import as_part, choice, parameters, within
 from ..core.roundtrip import Batch
 from ..corruptions import GaussianNoise
+from ..data.source import Source
 from ..losses import SquaredError
 from ..training import Batches, History, Watcher
 from ..training.checkpoint import Checkpoint
@@ -71,6 +73,13 @@ class LinearAutoencoder(Estimator):
                     f"LinearAutoencoder: {name} came as {getattr(self, name)!r}, but a linear autoencoder has no other "
                     f"than its own. Leave it out, or use Autoencoder({name}=...)."
                 )
+
+    def _plan(self, source: Source, seed: int, degraded: Any = None) -> Plan:
+        if self.closed_form and degraded is not None:
+            raise ValueError(
+                "LinearAutoencoder: solver='exact' takes no degraded data; use solver='gradient' to learn from pairs."
+            )
+        return super()._plan(source, seed, degraded)
 
     def recipe(self) -> Recipe:
         """Nothing but two matrices."""

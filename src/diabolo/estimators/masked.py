@@ -58,6 +58,15 @@ class MaskedAutoencoder(Estimator):
     normalize: bool = False
     precision: str = choice("auto", "float32", "bfloat16", default="float32")
 
+    def check_parameters(self) -> None:
+        """Refuse two losses at once."""
+        super().check_parameters()
+        if self.normalize and self.loss is not None:
+            raise ValueError(
+                f"MaskedAutoencoder: loss came as {self.loss!r} together with normalize=True, which is a loss of its "
+                "own. Leave one of them out."
+            )
+
     def recipe(self) -> Recipe:
         """A code for each token, from those that can be seen; hidden ones are predicted."""
         architecture = None if self.architecture else Transformer(self.patch, codes="token")

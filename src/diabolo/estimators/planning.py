@@ -98,6 +98,8 @@ def choose_device(wanted: str) -> torch.device:
     >>> choose_device("cpu")
     device(type='cpu')
     """
+    if not isinstance(wanted, (str, torch.device)):
+        raise TypeError(f"device came as {wanted!r}; it must be 'auto', 'cpu', 'cuda' or 'cuda:0'.")
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

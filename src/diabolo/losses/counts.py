@@ -22,6 +22,15 @@ LARGEST_LOG_DISPERSION = 15.0
 FIRST_DROPOUT = -2.0  # a logit: about one count in eight is lost before anything is learned
 
 
+def around(counts: Tensor, mean: Tensor) -> Tensor:
+    """Logarithms of counts, without those of their means; what noise made negative is 0.
+
+    >>> around(torch.tensor([0.0, 3.0, 1e6]), torch.tensor(3.0))
+    tensor([-1.3863,  0.0000, 12.4292])
+    """
+    return counts.clamp_min(0.0).log1p() - mean.log1p()
+
+
 def dispersed(counts: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
     """What each count costs under a negative binomial of some mean and dispersion, in nats."""
     log_dispersion = log_dispersion.double().clamp(-LARGEST_LOG_DISPERSION, LARGEST_LOG_DISPERSION)
@@ -37,8 +46,8 @@ class PoissonLikelihood(Loss):
 
     The output is the logarithm of the rate :math:`\lambda`. Beyond the largest whole number that float32 holds,
     :math:`2^{24}`, the rate grows straight on, so that no output overflows. The data must be counts as they came:
-    whole numbers of at least 0, with ``scaling="none"``. These may span decades, so give the network layers that do not
-    mind: ``architecture=MLP(normalization="layer")``.
+    whole numbers of at least 0, with ``scaling="none"``. These may span decades: the encoder gets logarithms,
+    :math:`\log(1 + x) - \log(1 + \bar x)`.
 
     References
     ----------
@@ -50,6 +59,8 @@ class PoissonLikelihood(Loss):
     >>> bool((ae.reconstruct(counts) > 0).all())
     True
     """
+
+    prepare = staticmethod(around)
 
     @property
     def needs_counts(self) -> bool:
@@ -101,6 +112,8 @@ class NegativeBinomialLikelihood(Loss):
     def dispersion(self) -> Tensor:
         """How much more than a Poisson's each cell varies: ``shape``."""
         return self.log_dispersion.detach().exp().view(self.shape)
+
+    prepare = staticmethod(around)
 
     @property
     def needs_counts(self) -> bool:

@@ -192,6 +192,10 @@ class BernoulliLikelihood(Linked):
 
     link = "sigmoid"
 
+    def impossible(self, values: Tensor) -> Tensor:
+        """Outside 0 to 1 (to rounding) cross entropy has no lower end."""
+        return (values - 0.5).abs() > 0.5 + 1e-6
+
     def forward(self, trip: RoundTrip) -> Tensor:
         """``RoundTrip -> (batch,)``."""
         cells = functional.binary_cross_entropy_with_logits(trip.output, trip.target, reduction="none")

@@ -13,7 +13,7 @@ from torch.nn import functional
 from ..core.codes import Code, GaussianCode, log_normal
 from ..core.kinds import Penalty, Rival
 from ..core.network import Network
-from ..core.parts import parameters, within
+from ..core.parts import parameters, whole_widths, within
 from ..core.roundtrip import RoundTrip
 
 
@@ -90,15 +90,12 @@ class FactorDiscriminator(Rival):
 
     def check(self) -> Self:
         """Refuse what the fields do not allow."""
-        if not all(isinstance(width, int) and width >= 1 for width in self.hidden):
-            raise ValueError(
-                f"FactorDiscriminator: hidden came as {self.hidden!r}; it must be whole numbers of at least 1."
-            )
+        whole_widths("FactorDiscriminator", "hidden", self.hidden)
         return super().check()
 
     def build(self, network: Network) -> Self:
         """Make the layers that judge."""
-        widths = [math.prod(network.code_shape), *self.hidden]
+        widths = [math.prod(network.code_shape), *whole_widths("FactorDiscriminator", "hidden", self.hidden)]
         layers = [layer for pair in pairwise(widths) for layer in (nn.Linear(*pair), nn.LeakyReLU(0.2))]
         self.judge = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
         return self

@@ -66,7 +66,8 @@ class TargetActivity(Penalty):
     Raises
     ------
     ValueError
-        Before the first step, if codes of the training data are not between 0 and 1.
+        Before the first step, if the untrained network's codes of the first rows are not between 0 and 1; later codes
+        are not looked at.
 
     References
     ----------
@@ -83,7 +84,7 @@ class TargetActivity(Penalty):
     target: float = within(default=0.05, low=0.0, high=1.0, above=True, below=True)
 
     def meet(self, trip: RoundTrip, network: Network) -> None:
-        """Refuse codes that are no activities."""
+        """Refuse codes that are no activities from the start."""
         low, high = trip.code.values.detach().aminmax()
         if low < 0 or high > 1:
             raise ValueError(

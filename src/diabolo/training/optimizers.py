@@ -208,6 +208,8 @@ class Torch(Optimizer):
     def check(self) -> Torch:
         """Refuse optimizers that torch does not have or that need another loop."""
         super().check()
+        if not isinstance(self.name, str):
+            raise TypeError(f"Torch: name came as {self.name!r}; it must be the name of a class of torch.optim.")
         torch_class(self.name)
         return self
 
@@ -228,8 +230,8 @@ class Torch(Optimizer):
         return made(weights, **options)
 
 
-# These want a closure or sparse gradients, and this library's loop has neither.
-UNSUITABLE = {"optimizer", "lbfgs", "sparseadam"}
+# These want a closure, sparse gradients or nothing but matrices, and this library's loop has none of these.
+UNSUITABLE = {"optimizer", "lbfgs", "sparseadam", "muon"}
 
 
 def torch_class(name: str) -> Callable[..., torch.optim.Optimizer]:

@@ -28,13 +28,24 @@ def has_bfloat16(device: torch.device) -> bool:
 def choose_precision(wanted: str, network: Network, device: torch.device, batch_size: int) -> str:
     """Resolve ``"auto"``: bfloat16 where the hardware has it and the products are large enough to gain.
 
-    Below about 50,000 weights or 64 rows a step is bound by its overhead, and casting only adds to it.
+    Below about 50,000 weights or 64 rows a step is bound by its overhead, and casting only adds to it. On a processor
+    the same holds for networks with other weights than those of products (norms, positions), between which autocast
+    mediates: a transformer is slower with it than without.
     """
     if wanted != "auto":
         return wanted
     weights = sum(weight.numel() for weight in network.parameters())
     worthwhile = weights >= SMALLEST_WORTHWHILE and batch_size >= 64
+    worthwhile = worthwhile and (device.type == "cuda" or only_products(network))
     return "bfloat16" if worthwhile and has_bfloat16(device) else "float32"
+
+
+def only_products(network: nn.Module) -> bool:
+    """Whether all weights belong to products, so that everything can run in half precision without mediation."""
+    held = {
+        id(weight) for module in network.modules() if isinstance(module, PRODUCTS) for weight in module.parameters()
+    }
+    return all(id(weight) in held for weight in network.parameters())
 
 
 class Working:
