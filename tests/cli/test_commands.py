@@ -160,7 +160,17 @@ def test_labels_are_a_column_or_a_file(tmp_path: Path, call: Call, table_file: P
     (tmp_path / "labels.csv").write_text("1\n2\n")
     assert call("fit", "digits", "--label", tmp_path / "labels.csv", "--dry-run").exit_code == 3
     assert call("fit", table_file, "--label", "kind", "--dry-run").exit_code == 0
-    assert call("fit", table_file, "--dry-run").exit_code == 3
+
+
+def test_what_columns_are_taken_for_is_told_and_can_be_changed(call: Call, table_file: Path) -> None:
+    told = call("fit", table_file, "--dry-run")
+    assert told.exit_code == 0
+    assert "kind" in json.loads(call("fit", table_file, "--dry-run", "--json").stdout)["columns"]
+    assert "categorical" in told.stderr
+    named = json.loads(call("fit", table_file, "--types", "kind=ordinal", "--dry-run", "--json").stdout)
+    assert named["columns"]["kind"].startswith("ordinal")
+    assert call("fit", table_file, "--types", "kind=number", "--dry-run").exit_code == 2
+    assert call("fit", table_file, "--types", "kind=,x", "--dry-run").exit_code == 2
 
 
 def test_info_tells_what_is_in_the_header(call: Call, picture_model: Path) -> None:

@@ -61,7 +61,7 @@ def test_every_mistake_has_its_code_and_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("empty.csv").write_text("")
-    Path("words.csv").write_text("a,b\n1,x\n")
+    Path("words.csv").write_text("a,b\n1,x\n2,1\n3,2\n4,3\n")
     np.save("infinite.npy", np.array([[1.0, np.inf]]))
     np.save("wide.npy", np.zeros((3, 5)))
     result = call(*[str(picture_model) if word == "MODEL" else word for word in words])

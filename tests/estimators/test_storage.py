@@ -142,3 +142,18 @@ def test_loading_leaves_global_randomness_alone(digits: np.ndarray, tmp_path: Pa
     before = torch.random.get_rng_state()
     load(path)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("path", [None, 3, 1.5])
+def test_what_is_no_path_is_refused(path: object, table: np.ndarray) -> None:
+    model = Autoencoder(code_size=1, epochs=1, random_state=0).fit(table)
+    for ask in (model.save, load, verify):
+        with pytest.raises(TypeError, match=f"path came as {path}; it must be the path of a file"):
+            ask(path)
+
+
+def test_a_model_of_counts_comes_back(tmp_path: Path) -> None:
+    counts = np.random.default_rng(0).poisson(50, (40, 4))
+    model = Autoencoder(code_size=1, epochs=2, loss="PoissonLikelihood", scaling="none", random_state=0).fit(counts)
+    model.save(tmp_path / "m")
+    assert np.array_equal(load(tmp_path / "m").transform(counts), model.transform(counts))
