@@ -216,7 +216,7 @@ def test_step_errors_are_as_long_as_the_sequences_and_average_to_the_rows(rows: 
 
 
 def test_a_step_that_is_unlike_the_others_stands_out() -> None:
-    model = SequenceAutoencoder(code_size=2, hidden=16, epochs=15, random_state=0).fit(waves(200))
+    model = SequenceAutoencoder(code_size=2, hidden=16, epochs=15, cell="lstm", random_state=0).fit(waves(200))
     row = waves(1, seed=9)[0]
     row[6] += 8
     assert int(np.argmax(model.step_errors([row])[0])) == 6
