@@ -514,3 +514,122 @@ def test_what_a_kind_of_code_is_asked_about_is_what_diagnosis_measures(
         measured = variation(model, X)
         assert (said["rate"], said["distortion"]) == pytest.approx((measured.rate, measured.distortion), rel=1e-5)
         assert said["rate"] + said["distortion"] == pytest.approx(told["totals"]["all_rows"]["nats"], rel=1e-5)
+
+
+# Tables of columns of several kinds
+
+
+def kinds_of_columns(rows: int = 90) -> pd.DataFrame:
+    """Columns of every kind, with holes and hostile names and values."""
+    draw = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "length": draw.normal(40, 5, rows).round(1),
+            "age": draw.integers(0, 90, rows),
+            "grade": draw.integers(1, 5, rows),
+            HOSTILE[0]: draw.choice(HOSTILE, rows),
+            "paid": draw.random(rows) < 0.5,
+            "day": pd.Timestamp("2024-01-01") + pd.to_timedelta(draw.integers(0, 300, rows), "D"),
+            "when": pd.Timestamp("2024-01-01 08:30") + pd.to_timedelta(draw.integers(0, 10**6, rows), "m"),
+            "lasts": pd.to_timedelta(draw.integers(0, 10**4, rows), "m"),
+            "nothing": [None] * rows,
+        }
+    )
+    for name in ("length", HOSTILE[0], "day"):
+        frame.loc[draw.choice(rows, 7, replace=False), name] = None
+    return frame
+
+
+def test_a_mixed_table_is_reported_by_the_users_columns(tmp_path: Path) -> None:
+    frame = kinds_of_columns()
+    model = VAE(code_size=3, epochs=4, random_state=0).fit(frame)
+    numbers, page = write(model, frame, tmp_path)
+    reader, data = read(page), numbers["data"]
+    assert numbers["headline"]["rows"] == "held out"  # holes are counted as at fit
+    assert (data["rows"], data["shape"], data["missing"]) == (90, [9], int(frame.isna().to_numpy().sum()))
+    assert [column["missing"] for column in data["columns"]] == frame.isna().sum().tolist()
+    length, age, _, word, paid, day, when, _, nothing = data["columns"]
+    assert length["mean"] == pytest.approx(frame["length"].mean())
+    assert length["deviation"] == pytest.approx(frame["length"].std(ddof=0))
+    assert (age["smallest"], age["largest"]) == (frame["age"].min(), frame["age"].max())
+    assert all(column["mean"] is None for column in (word, paid, day, nothing))
+    assert (day["smallest"], when["smallest"]) == (f"{frame['day'].min():%F}", f"{frame['when'].min():%F %T}")
+    said = dict(model.modality_.said)
+    assert length["said"] == said["length"]
+    assert said["length"] in reader.words
+    assert "cells for the network" in reader.words
+    columns = numbers["cells"]["columns"]
+    assert columns["names"] == list(frame)
+    assert len(numbers["cells"]["names"]) == sum(columns["cells"]) == len(numbers["cells"]["squared_error"])
+    starts = np.concatenate([[0], np.cumsum(columns["cells"])[:-1]])
+    errors = np.array([np.nan if error is None else error for error in numbers["cells"]["squared_error"]])
+    assert columns["squared_error"] == pytest.approx(np.add.reduceat(np.nan_to_num(errors), starts).tolist())
+    assert numbers["totals"]["compression_ratio"] == 3
+    assert "in place of 9 columns" in reader.words
+
+
+def test_a_mixed_row_is_shown_with_the_users_values(tmp_path: Path) -> None:
+    frame = kinds_of_columns()
+    model = Autoencoder(code_size=3, epochs=4, random_state=0).fit(frame)
+    frame.loc[5, ["length", HOSTILE[0]]] = [99.5, "never seen <i>"]
+    numbers, page = write(model, frame, tmp_path)
+    reader = read(page)
+    worst = numbers["samples"]["worst"][0]
+    assert worst["row"] == 5
+    cells = reader.texts["td"]
+    for shown in ("99.5", "never seen <i>", "missing", f"{frame['day'][5]:%F}", str(frame["grade"][5])):
+        assert shown in cells
+    assert "<i>" not in page
+    assert any(re.fullmatch(r"(true|false), \d+ %", text) for text in reader.texts["b"])
+    marks = re.findall(r'<td class="m(\d)">99\.5', page)
+    assert marks == ["4"]
+    hover = json.loads(next(text for text in reader.texts["script"] if text.startswith("{")))
+    assert f"age {frame['age'][5]}" in hover["texts"][5].split("\n")
+    assert "length 99.5" in hover["texts"][5].split("\n")
+    hole = int(np.flatnonzero(frame["length"].isna())[0])
+    assert "length missing" in hover["texts"][hole].split("\n")
+
+
+@pytest.mark.parametrize("kind", ["one row", "two rows", "wide", "polars", "inferred", "another loss", "masked"])
+def test_awkward_mixed_tables_have_a_report(kind: str, tmp_path: Path) -> None:
+    from diabolo import MaskedAutoencoder
+
+    frame: Any = kinds_of_columns(60)
+    model: Estimator = Autoencoder(code_size=2, epochs=2, random_state=0)
+    if kind in ("one row", "two rows"):
+        model.fit(frame)
+        frame = frame[: 1 + (kind == "two rows")]
+    elif kind == "wide":
+        frame = pd.concat([frame[["age", HOSTILE[0]]].add_suffix(f" {at}") for at in range(100)], axis=1)
+    elif kind == "polars":
+        frame = pl.DataFrame({"a": ["x", None, "z"] * 20, "b": list(range(60)), "c": [True, False, None] * 20})
+    elif kind == "inferred":
+        frame = pd.DataFrame(load_iris().data.round(1), columns=list("abcd"))
+        model = Autoencoder(code_size=2, epochs=2, column_types="infer", random_state=0)
+    elif kind == "another loss":
+        model = LinearAutoencoder(code_size=2)
+    elif kind == "masked":
+        model = MaskedAutoencoder(code_size=2, epochs=2, random_state=0)
+    fitted = model if hasattr(model, "network_") else model.fit(frame)
+    numbers, page = write(fitted, frame, tmp_path)
+    assert numbers["data"]["shape"] == [frame.shape[1]]
+    assert len(numbers["cells"]["columns"]["names"]) == frame.shape[1]
+    assert len(page) < 1_000_000
+
+
+def test_a_mixed_table_gives_the_same_bytes_and_tells_other_data(tmp_path: Path) -> None:
+    frame = kinds_of_columns()
+    model = Autoencoder(code_size=2, epochs=2, random_state=0).fit(frame)
+    model.save(tmp_path / "m.safetensors")
+    for row in model.history_.rows:
+        del row["seconds"]  # the clock, which a stored model does not have
+    for name, fitted in (("a", model), ("b", model), ("c", load(tmp_path / "m.safetensors"))):
+        write(fitted, frame, tmp_path, name)
+    assert len({(tmp_path / f"{name}.html").read_bytes() for name in "abc"}) == 1
+    assert len({(tmp_path / f"{name}.json").read_bytes() for name in "abc"}) == 1
+    other = frame.copy()
+    other.loc[3, HOSTILE[0]] = "never seen"  # one cell of the network stands for all that is new
+    another = frame.copy()
+    another.loc[3, HOSTILE[0]] = "nor this"
+    digests = {write(model, data, tmp_path, "d")[0]["data"]["sha256"] for data in (frame, other, another)}
+    assert len(digests) == 3

@@ -1,11 +1,27 @@
-"""Diagnosis: is a fitted autoencoder healthy?"""
+"""Diagnosis: is a fitted autoencoder healthy, what does its code stand for, and why is a row strange?"""
 
-from ..lazy import attach
+from .codebook import CodebookUsage, codebook_usage
+from .explanation import Explanation, Reason, explain
+from .loadings import Loadings, Stability, loadings, loadings_stability
+from .sparsity import Sparsity, sparsity
+from .synthesis import Likeness, Synthesis, synthesis_report
+from .variation import Variation, variation
 
-HOMES = {
-    **dict.fromkeys(["CodebookUsage", "codebook_usage"], ".codebook"),
-    **dict.fromkeys(["Sparsity", "sparsity"], ".sparsity"),
-    **dict.fromkeys(["Variation", "variation"], ".variation"),
-}
-
-__getattr__, __dir__ = attach(__name__, HOMES)
+__all__ = [
+    "CodebookUsage",
+    "Explanation",
+    "Likeness",
+    "Loadings",
+    "Reason",
+    "Sparsity",
+    "Stability",
+    "Synthesis",
+    "Variation",
+    "codebook_usage",
+    "explain",
+    "loadings",
+    "loadings_stability",
+    "sparsity",
+    "synthesis_report",
+    "variation",
+]

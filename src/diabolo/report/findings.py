@@ -60,9 +60,8 @@ def samples(measures: Measures, shown: list[Group]) -> tuple[str, str]:
     return f"The worst row lost {number(worst / typical, 2)} times as much as the typical one", text
 
 
-def cells(measures: Measures, modality: str, names: list[str]) -> tuple[str, str]:
-    """Where the error lies."""
-    errors = np.nan_to_num(measures.cell_error.reshape(-1))
+def cells(errors: np.ndarray, variance: np.ndarray, modality: str, names: list[str], parts: bool) -> tuple[str, str]:
+    """Where the error lies; ``parts``: whether columns have several cells each."""
     total = float(errors.sum())
     if total == 0:
         return "Nothing was lost anywhere", "Every cell came back as it was."
@@ -73,12 +72,21 @@ def cells(measures: Measures, modality: str, names: list[str]) -> tuple[str, str
             "Left: the mean squared error of each pixel. Right: how much each pixel varies, which is what a mean loses."
         )
         return f"Half of the error lies in {share(part)} of the pixels", text
-    variance = np.nan_to_num(measures.cell_variance.reshape(-1))
+    if not variance.any():  # one row, say
+        return f"“{clipped(names[int(errors.argmax())], 40)}” comes back worst", text_of_bars(parts)
     with np.errstate(invalid="ignore", divide="ignore"):
         lost = np.where(variance > 1e-6 * variance.max(), errors / variance, 0.0)
     at = int(lost.argmax())
-    text = "Bars: the mean squared error of each column. Gray behind them: how much the column varies."
-    return f"“{clipped(names[at], 40)}” comes back worst: {share(float(lost[at]))} of its variance is lost", text
+    return (
+        f"“{clipped(names[at], 40)}” comes back worst: {share(float(lost[at]))} of its variance is lost",
+        text_of_bars(parts),
+    )
+
+
+def text_of_bars(parts: bool) -> str:
+    """What the bars of the columns are."""
+    summed = ", summed over its cells" if parts else ""
+    return f"Bars: the mean squared error of each column{summed}. Gray behind them: how much the column varies."
 
 
 def maps(shown: Maps, rows: int, agreement: float | None, chance: float | None) -> tuple[str, str]:

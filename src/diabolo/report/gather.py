@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,17 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Report:
-    """All numbers of a report; the page and the JSON are two ways to write them."""
+    """All numbers of a report; the page and the JSON are two ways to write them.
+
+    Parameters
+    ----------
+    deviations : ndarray of float64
+        Of each cell in the user's units; for a table of columns of several kinds of each column, NaN where it has none.
+    column_error, column_variance : ndarray of float64
+        Mean squared error and variance of each of the user's columns: the sums over its cells.
+    told, hover : Told and list of str, or None
+        For a table of columns of several kinds: the rows shown, and what hovering over the mapped rows tells.
+    """
 
     model: Estimator
     labels: Labels
@@ -35,15 +45,25 @@ class Report:
     agreement: float | None
     chance: float | None
     deviations: np.ndarray
+    column_error: np.ndarray
+    column_variance: np.ndarray
+    told: showing.Told | None
+    hover: list[str] | None
     sheet: sheets.Sheet
     origin: sheets.Origin
 
 
 def gather(model: Estimator, source: Source, labels: Any, seed: int) -> Report:
     """Make all measurements."""
-    model.modality_.refuse_other_shape(source)
-    source = model.modality_.aligned(source)
+    modality, given = model.modality_, source
+    modality.refuse_other_shape(source)
+    source = modality.aligned(source)
     statistics = survey(source)
+    table = sheets.mixed_table(modality)
+    columns = [] if table is None else sheets.describe_columns(table, given)
+    if table is not None:  # missing cells are counted as the user sees them, as they were at fit
+        pairs = zip(table.columns, columns, strict=True)
+        statistics = replace(statistics, missing=sum(told.missing for kind, told in pairs if kind.kind != "empty"))
     marks = read_labels(labels, source)
     split = baseline.choose_rows(model, source, statistics, seed)
     measures = measure(model, source, split.rows)
@@ -55,18 +75,28 @@ def gather(model: Estimator, source: Source, labels: Any, seed: int) -> Report:
         agreement = coding.neighbors_agree(measures.kept.codes, kept)
         shares = np.bincount(kept[kept >= 0]) / max(1, (kept >= 0).sum())
         chance = None if agreement is None else float(np.square(shares).sum())
+    groups = showing.groups(measures)
+    deviations = statistics.deviation.reshape(-1)
+    if table is not None:
+        deviations = np.array([column.deviation for column in columns])
     return Report(
         model=model,
         labels=marks,
         measures=measures,
         duel=baseline.duel(measures, split),
-        groups=showing.groups(measures),
+        groups=groups,
         codes=coding.describe_codes(measures),
         maps=drawn,
         agreement=agreement,
         chance=chance,
-        deviations=statistics.deviation.reshape(-1),
-        sheet=sheets.describe_data(model, source, statistics),
+        deviations=deviations,
+        column_error=showing.by_column(measures.cell_error, modality),
+        column_variance=showing.by_column(measures.cell_variance, modality),
+        told=None if table is None else showing.tell(model, given, groups),
+        hover=None if table is None else showing.hover_of_columns(table, given, drawn.rows, deviations),
+        sheet=sheets.describe_data(model, source, statistics)
+        if table is None
+        else sheets.describe_table(table, given, columns),
         origin=sheets.describe_origin(model),
     )
 
@@ -75,12 +105,14 @@ def totals(report: Report) -> dict[str, Any]:
     """What the cards show."""
     measures, history = report.measures, report.model.history_
     code_size = measures.kept.codes.shape[1]
+    mixed = sheets.mixed_table(report.model.modality_) is not None
+    values = len(report.column_error) if mixed else measures.cells
     return {
         "cells": measures.cells,
         "all_rows": measures.all_rows(),
         "judged_rows": measures.some_rows(report.duel.split.judged, report.model.modality_.mean),
         "code_size": code_size,
-        "compression_ratio": measures.cells / code_size,
+        "compression_ratio": values / code_size,
         "weights": report.origin.weights,
         "epochs": len(history),
         "seconds": history.rows[-1].get("seconds") if history.rows else None,
@@ -98,14 +130,38 @@ def as_plain(report: Report) -> dict[str, Any]:
         "history": history | {"rows": [dict(sorted(row.items())) for row in history["rows"]]},
         "samples": showing.as_plain(report.groups, report.labels),
         "cells": {
-            "names": None if report.sheet.modality == "images" else sheets.names_of(report.model.modality_),
+            "names": cell_names(report),
             "squared_error": measures.cell_error,
             "variance": measures.cell_variance,
+            "columns": columns_as_plain(report),
         },
         "codes": coding.as_plain(report.codes, measures),
         "map": coding.maps_as_plain(report.maps, report.agreement, report.chance),
         "labels": {"kind": report.labels.kind, "names": report.labels.names},
         **sheets.as_plain(report.sheet, report.origin),
+    }
+
+
+def cell_names(report: Report) -> list[str] | None:
+    """A name for each cell of the network; pictures have none."""
+    modality = report.model.modality_
+    if report.sheet.modality == "images":
+        return None
+    table = sheets.mixed_table(modality)
+    return sheets.names_of(modality) if table is None else table.column_names()
+
+
+def columns_as_plain(report: Report) -> dict[str, Any] | None:
+    """The errors by the user's columns, where these are of several cells."""
+    table = sheets.mixed_table(report.model.modality_)
+    if table is None:
+        return None
+    return {
+        "names": [column.name for column in table.columns],
+        "kinds": [column.kind for column in table.columns],
+        "cells": table.widths,
+        "squared_error": report.column_error,
+        "variance": report.column_variance,
     }
 
 

@@ -17,7 +17,7 @@ from . import samples as showing
 from .codes import health
 from .gather import Report, totals
 from .pictures import COOL, GRAY, data_uri, sequential, shrink
-from .sheet import names_of
+from .sheet import mixed_table, names_of
 from .words import breakable, clipped, count, number, ordinal, share, short
 
 MOST_BARS, MOST_HEAT = 30, 256
@@ -35,6 +35,7 @@ def environment() -> Environment:
         loader=FunctionLoader(asset), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     made.filters |= {"number": number, "share": share, "short": short, "clipped": clipped, "breakable": breakable}
+    made.filters["bound"] = lambda bound: bound if isinstance(bound, str) else short(bound, 4)
     return made
 
 
@@ -87,6 +88,8 @@ def cards(report: Report) -> list[tuple[str, str, str]]:
     """Number, name and hint of each card."""
     numbers, word = totals(report), cell_word(report)
     everything, unit = numbers["all_rows"], report.model.modality_.scaling.unit
+    mixed = mixed_table(report.model.modality_) is not None
+    values = count(len(report.column_error), "column") if mixed else f"{numbers['cells']:,}"
     shown = numbers["judged_rows"] if report.duel.split.kind == "held out" else everything
 
     def card(name: str, key: str, otherwise: str) -> tuple[str, str, str]:
@@ -112,7 +115,7 @@ def cards(report: Report) -> list[tuple[str, str, str]]:
     return [
         *made,
         card("nats per sample", "nats", "bound on −log likelihood; lower is better"),
-        ("numbers per code", f"{numbers['code_size']:,}", f"in place of {numbers['cells']:,}"),
+        ("numbers per code", f"{numbers['code_size']:,}", f"in place of {values}"),
         ("compression", f"{short(numbers['compression_ratio'])} : 1", "values to numbers"),
         ("weights", f"{numbers['weights']:,}", f"{report.origin.estimator}"),
         (
@@ -166,12 +169,20 @@ def samples_part(report: Report) -> dict[str, Any]:
         made["scale"] = short(scale, 2)
         made["groups"] = [(g.name, showing.strips(g.samples, modality, labels, scale)) for g in report.groups]
         return made
-    columns = showing.chosen_columns(report.measures)
+    columns = showing.chosen_columns(report.column_error)
     names = names_of(modality)
     made["columns"] = [names[at] for at in columns.tolist()]
     made["labeled"] = bool(labels.texts)
     made["left_out"] = len(names) - len(columns)
-    lines = iter(showing.lines(shown, modality, labels, columns, report.deviations))
+    table = mixed_table(modality)
+    made["nats"] = table is not None
+    if table is None:
+        lines = iter(showing.lines(shown, modality, labels, columns, report.deviations))
+    else:
+        told = report.told
+        lines = iter(
+            [] if told is None else showing.lines_of_columns(shown, table, told, labels, columns, report.deviations)
+        )
     made["groups"] = [(group.name, [next(lines) for _ in group.samples]) for group in report.groups]
     return made
 
@@ -180,20 +191,21 @@ def cells_part(report: Report) -> dict[str, Any]:
     """Where the error lies: a heat map for pictures, bars for columns."""
     measures = report.measures
     names = names_of(report.model.modality_) if report.sheet.modality != "images" else []
-    title, text = findings.cells(measures, report.sheet.modality, names)
+    parts = mixed_table(report.model.modality_) is not None
+    title, text = findings.cells(report.column_error, report.column_variance, report.sheet.modality, names, parts)
     made: dict[str, Any] = {"title": title, "text": text, "heat": [], "bars": None}
-    errors, variance = np.nan_to_num(measures.cell_error), np.nan_to_num(measures.cell_variance)
+    errors, variance = report.column_error, report.column_variance
     if report.sheet.modality == "images":
         for name, values, color, kind in (
-            ("squared error", errors, COOL, "ours"),
-            ("observed variance", variance, GRAY, "other"),
+            ("squared error", np.nan_to_num(measures.cell_error), COOL, "ours"),
+            ("observed variance", np.nan_to_num(measures.cell_variance), GRAY, "other"),
         ):
             plane = shrink(values.mean(-1)[None, ..., None], MOST_HEAT)[0, ..., 0]
             most = float(plane.max())
             made["heat"].append((name, data_uri(sequential(plane, most, color)), number(most, 2), kind))
         return made
-    order = np.argsort(-errors.reshape(-1), kind="stable")[:MOST_BARS]
-    picked, beside = errors.reshape(-1)[order], variance.reshape(-1)[order]
+    order = np.argsort(-errors, kind="stable")[:MOST_BARS]
+    picked, beside = errors[order], variance[order]
     kinds = ["ours"] * len(order)
     made["bars"] = figures.bars(
         [names[at] for at in order], picked.tolist(), kinds, "error of each column", beside.tolist()
@@ -223,7 +235,7 @@ def maps_part(report: Report) -> dict[str, Any]:
         "rows": maps.rows.tolist(),
         "errors": [number(float(error)) for error in measures.error[maps.rows]],
         "labels": [labels.text(row) for row in maps.rows.tolist()] if labels.texts else None,
-        "texts": None if pictures else showing.hover_texts(measures, maps.rows, modality),
+        "texts": None if pictures else report.hover or showing.hover_texts(measures, maps.rows, modality),
         "sheet": None
         if pictures is None
         else {"width": pictures.width, "height": pictures.height, "columns": pictures.columns},

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import datetime
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from ..data.columns import Column, Number
 from ..data.modality import Modality
+from ..data.raw import Raw
+from ..data.source import Source
+from ..data.tables import Table
+from ..diagnosis.explanation import Explanation, explain, plain_values, sum_by_column
+from ..estimators.base import Estimator
 from .labels import Labels
 from .measure import SHOWN, Measures, Sample
 from .pictures import contact_sheet, data_uri, diverging, png, shrink, visible
@@ -17,6 +24,8 @@ from .words import clipped, number, short
 MOST_COLUMNS, HOVER_COLUMNS = 12, 4
 MOST_SIDE, THUMBNAIL, SHEET_BYTES, SHEET_COLUMNS = 96, 32, 700_000, 50
 MARKED = 0.5
+MARKED_NATS = (1.0, 2.0, 4.0, 8.0)
+LONGEST_VALUE = 18
 
 
 @dataclass(frozen=True)
@@ -105,9 +114,13 @@ class Line:
     cells: list[Cell]
 
 
-def chosen_columns(measures: Measures) -> np.ndarray:
+def by_column(cells: np.ndarray, modality: Modality) -> np.ndarray:
+    """A number of each cell, summed over the cells of each of the user's columns; what is not known counts nothing."""
+    return sum_by_column(np.nan_to_num(cells.reshape(1, -1)), modality)[0]
+
+
+def chosen_columns(errors: np.ndarray) -> np.ndarray:
     """All columns, or the twelve with the largest error where there are more."""
-    errors = np.nan_to_num(measures.cell_error.reshape(-1))
     if errors.size <= MOST_COLUMNS:
         return np.arange(errors.size)
     worst: np.ndarray = np.sort(np.argsort(-errors, kind="stable")[:MOST_COLUMNS])
@@ -174,6 +187,87 @@ def value(of: float, digits: int = 3) -> str:
     return text.replace("-", "−") if text.strip("-0.,") else "0"
 
 
+class Chosen(Source):
+    """Some rows of a table of columns of any kind, held in memory.
+
+    Parameters
+    ----------
+    source : Source
+    rows : ndarray of int
+        Which.
+    """
+
+    def __init__(self, source: Source, rows: np.ndarray) -> None:
+        self.place, self.rows, self.shape, self.dtype = source.place, len(rows), source.shape, np.dtype(np.float64)
+        self.names, self.dtypes, self.backend, self.mixed = source.names, source.dtypes, source.backend, True
+        whole = (source.column(at, 0, source.rows) for at in range(len(source.names or ())))
+        self.held = [replace(raw, values=raw.values[rows], known=raw.known[rows]) for raw in whole]
+
+    def column(self, at: int, start: int, stop: int) -> Raw:
+        """A stretch of a column."""
+        return self.held[at].part(start, stop)
+
+
+@dataclass(frozen=True)
+class Told:
+    """The rows of a table that are shown, column by column.
+
+    Parameters
+    ----------
+    rows : ndarray of int, sorted
+    explanation : Explanation
+        Of these rows.
+    """
+
+    rows: np.ndarray
+    explanation: Explanation
+
+
+def tell(model: Estimator, source: Source, shown: list[Group]) -> Told | None:
+    """Explain the rows that are shown; ``None`` where none is."""
+    rows = np.unique([sample.row for group in shown for sample in group.samples]).astype(np.int64)
+    return Told(rows, explain(model, Chosen(source, rows))) if len(rows) else None
+
+
+def lines_of_columns(
+    shown: list[Sample], table: Table, told: Told, labels: Labels, columns: np.ndarray, deviations: np.ndarray
+) -> list[Line]:
+    """Rows of a table of columns of several kinds as lines; marked from 1, 2, 4 and 8 nats of surprise on."""
+    made, explanation = [], told.explanation
+    for sample in shown:
+        row, cells = int(np.searchsorted(told.rows, sample.row)), []
+        for at in columns.tolist():
+            column, deviation = table.columns[at], float(deviations[at])
+            expected = spelled(explanation.expected[row, at], column, deviation)
+            probability = float(explanation.probability[row, at])
+            if np.isfinite(probability):
+                expected += f", {int(100 * probability)} %"
+            mark = int(np.searchsorted(MARKED_NATS, explanation.surprise[row, at], side="right"))
+            cells.append(Cell(spelled(explanation.observed[row, at], column, deviation), expected, mark))
+        made.append(Line(f"{sample.row:,}", labels.text(sample.row), number(sample.error), cells))
+    return made
+
+
+def spelled(cell: Any, column: Column, deviation: float) -> str:
+    """A value of a column as a reader wants to see it.
+
+    >>> from diabolo.data.columns import Choice
+    >>> spelled("red", Choice("color", "object"), 0.0), spelled(None, Choice("color", "object"), 0.0)
+    ('red', 'missing')
+    """
+    if cell is None:
+        return "missing"
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, datetime.datetime):
+        return cell.isoformat(" ", "seconds").removesuffix(":00")
+    if isinstance(cell, (int, float)) and isinstance(column, Number):
+        exact = column.decimals
+        digits = decimals(deviation) if np.isfinite(deviation) else 3
+        return value(cell, 0 if isinstance(cell, int) else digits if exact is None else min(digits, exact))
+    return f"{cell:g}" if isinstance(cell, float) else clipped(cell, LONGEST_VALUE)
+
+
 @dataclass(frozen=True)
 class Thumbnails:
     """All pictures of a map in one."""
@@ -212,6 +306,21 @@ def hover_texts(measures: Measures, rows: np.ndarray, modality: Modality) -> lis
         pairs = (f"{name} {short(cells[at], 4) if known[at] else 'missing'}" for at, name in enumerate(names))
         texts.append("\n".join(pairs))
     return texts
+
+
+def hover_of_columns(table: Table, source: Source, rows: np.ndarray, deviations: np.ndarray) -> list[str]:
+    """The first columns of the mapped rows, of any kind."""
+    told = []
+    dtypes = table.facts["dtypes"]
+    for at, column in enumerate(table.columns[:HOVER_COLUMNS]):
+        raw = source.column(at, 0, source.rows)
+        values, known = raw.values[rows], raw.known[rows]
+        if values.dtype.kind == "f":
+            values = np.where(known, values, 0.0)
+        name = clipped(column.name, 24)
+        cells = plain_values(values, column, dtypes[at], ~known)
+        told.append([f"{name} {spelled(cell, column, float(deviations[at]))}" for cell in cells.tolist()])
+    return ["\n".join(pairs) for pairs in zip(*told, strict=True)]
 
 
 def as_plain(shown: list[Group], labels: Labels) -> dict[str, Any]:
