@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 HOMES = {
     **dict.fromkeys(
-        ["Autoencoder", "DeepAutoencoder", "DenoisingAutoencoder", "LinearAutoencoder", "VAE", "load", "verify"],
+        ["Autoencoder", "DeepAutoencoder", "DenoisingAutoencoder", "LinearAutoencoder", "VAE", "verify"],
         ".estimators",
     ),
     **dict.fromkeys(
@@ -20,13 +20,14 @@ HOMES = {
     **dict.fromkeys(["BatchTopK", "Gated", "JumpReLU", "TopK"], ".bottlenecks"),
     **dict.fromkeys(["L1", "ActiveUnits", "GateTraining", "Revival", "TargetActivity"], ".penalties"),
     **dict.fromkeys(["CodeNorm", "Contraction", "DecoderSmoothness"], ".penalties"),
+    **dict.fromkeys(["Generator", "load"], ".tasks.storage"),
     **dict.fromkeys(["ConvAutoencoder", "FiniteScalarAutoencoder", "VQVAE"], ".estimators"),
     **dict.fromkeys(["MLP", "Conv", "Linear", "Recurrent"], ".architectures"),
     **dict.fromkeys(["SequenceAutoencoder"], ".estimators"),
     **dict.fromkeys(["Gaussian", "Identity"], ".bottlenecks"),
     **dict.fromkeys(["BlockMasking", "Blur", "Clean", "Downscaling", "GaussianNoise", "Masking"], ".corruptions"),
     **dict.fromkeys(["Mirror", "Permutation", "Rotation", "SaltAndPepper", "ShiftedNoise", "Swap"], ".corruptions"),
-    **dict.fromkeys(["BernoulliLikelihood", "GaussianLikelihood", "SquaredError"], ".losses"),
+    **dict.fromkeys(["BernoulliLikelihood", "ColumnLikelihood", "GaussianLikelihood", "SquaredError"], ".losses"),
     **dict.fromkeys(["AbsoluteError", "HuberLoss", "LaplaceLikelihood", "StudentTLikelihood"], ".losses"),
     **dict.fromkeys(["HeteroscedasticGaussian", "NegativeBinomialLikelihood", "PoissonLikelihood"], ".losses"),
     **dict.fromkeys(["ZeroInflatedNegativeBinomial", "FeatureError", "StructuralSimilarity"], ".losses"),
@@ -39,12 +40,14 @@ HOMES = {
     **dict.fromkeys(["SphericalVAE", "TotalCorrelationVAE", "WassersteinAutoencoder"], ".estimators"),
     **dict.fromkeys(["Codebook", "FiniteScalar", "ResidualCodebook"], ".bottlenecks"),
     **dict.fromkeys(["Commitment"], ".penalties"),
-    **dict.fromkeys(["BlindSpotAutoencoder", "MaskedAutoencoder"], ".estimators"),
+    **dict.fromkeys(["BlindSpotAutoencoder", "MaskedAutoencoder", "TabularMaskedAutoencoder"], ".estimators"),
     **dict.fromkeys(["Transformer"], ".architectures"),
-    **dict.fromkeys(["HiddenOnly", "PatchError"], ".losses"),
+    **dict.fromkeys(["CopiedHoles", "FromFactors", "HiddenOnly", "PatchError"], ".losses"),
     **dict.fromkeys(["AdversarialAutoencoder", "VAEGAN"], ".estimators"),
     **dict.fromkeys(["CodeRival", "OutputRival"], ".penalties"),
+    **dict.fromkeys(["explain"], ".diagnosis"),
     **dict.fromkeys(["Constant", "CosineDecay", "LinearDecay", "Muon", "Torch"], ".training"),
+    **dict.fromkeys(["Imputer"], ".tasks"),
     **dict.fromkeys(
         ["DataError", "DivergedError", "MissingPackageError", "ModelFileError", "ShapeError"], ".core.errors"
     ),

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from diabolo import BlockMasking, Clean, GaussianLikelihood, HeteroscedasticGaussian, Identity, ShapeError
-from diabolo.architectures.transformer import Block, Cutting, SampleEncoder, Transformer
+from diabolo.architectures.transformer import Block, ColumnCutting, Cutting, SampleEncoder, Transformer
 from diabolo.core import Batch, Network, Objective, View
 from diabolo.core.patches import usual_side
 from diabolo.training.precision import Working
@@ -171,3 +171,41 @@ def test_gradients_reach_every_weight_that_is_used() -> None:
     weights = [weight for name, weight in network.named_parameters() if "marks" not in name]  # nothing hides parts here
     gradients = torch.autograd.grad(cost, weights, allow_unused=True)
     assert all(gradient is not None and bool(gradient.abs().sum() > 0) for gradient in gradients)
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 9])
+@pytest.mark.parametrize("widths", [(1,), (1, 1, 1), (3, 1, 5, 2), (7, 1, 1, 1, 4)])
+def test_columns_of_unequal_width_are_cut_and_joined(widths: tuple[int, ...], side: int) -> None:
+    x = torch.rand(2, sum(widths)) + 1
+    cutting = ColumnCutting((sum(widths),), side, widths)
+    tokens = cutting.cut(x, 0.0)
+    assert tokens.shape == (2, cutting.count, cutting.cells)
+    assert cutting.count == -(-len(widths) // side)
+    assert torch.equal(cutting.join(tokens), x)
+    assert float(tokens.sum()) == pytest.approx(float(x.sum()), rel=1e-5)
+    first = cutting.cut(x, -1.0)[:, 0]
+    assert torch.equal(first[first > 0].view(2, -1), x[:, : sum(widths[:side])])
+
+
+@pytest.mark.parametrize("codes", ["sample", "token"])
+def test_columns_are_tokens_and_hidden_ones_are_never_read(codes: str) -> None:
+    torch.manual_seed(0)
+    widths = (1, 4, 2)
+    plan, corruption = Transformer(width=16, heads=2, codes=codes), BlockMasking(0.5)
+    plan.of_columns(widths)
+    corruption.of_columns(widths)
+    network = Network((7,), plan, Identity(3), corruption).eval()
+    cutting = plan.cutting((7,))
+    assert cutting.count == 3
+    hidden = cutting.cut(corruption(torch.rand(5, 7)).hidden.float(), 1.0)
+    assert set(hidden.mean(-1).unique().tolist()) == {0.0, 1.0} or set(hidden.amin(-1).unique().tolist()) == {0.0, 1.0}
+    x, known = torch.randn(6, 7), torch.rand(6, 7) < 0.6
+    other = torch.where(known, x, torch.full_like(x, float("nan")))
+    assert torch.equal(network(x, known).output, network(other, known).output)
+
+
+def test_a_loss_of_several_numbers_per_cell_keeps_columns() -> None:
+    plan = Transformer(width=8, heads=2)
+    plan.of_columns((1, 3))
+    network = Network((4,), plan, Identity(2), Clean(), HeteroscedasticGaussian().output_shape((4,)))
+    assert network(torch.rand(2, 4)).output.shape == (2, 8)

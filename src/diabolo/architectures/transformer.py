@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import ClassVar
+from functools import cached_property
+from itertools import accumulate, chain, pairwise
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -94,6 +96,68 @@ class Cutting:
         if len(self.shape) == 1:
             return LinearForEach(self.count, width_in, width_out)
         return nn.Linear(width_in, width_out, bias=False)
+
+
+@dataclass(frozen=True)
+class ColumnCutting(Cutting):
+    """How a row is cut into columns of unequal numbers of cells, and put together again.
+
+    Narrow columns are filled up to the widest.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (cells,).
+    side : int
+        Neighboring columns that make a token together.
+    widths : tuple of int
+        Cells of each column.
+
+    >>> cutting = ColumnCutting((4,), 1, (1, 3))
+    >>> tokens = cutting.cut(torch.tensor([[1.0, 2.0, 3.0, 4.0]]), 0.0)
+    >>> tokens.tolist(), cutting.join(tokens).tolist()
+    ([[[1.0, 0.0, 0.0], [2.0, 3.0, 4.0]]], [[1.0, 2.0, 3.0, 4.0]])
+    """
+
+    widths: tuple[int, ...]
+
+    @cached_property
+    def groups(self) -> list[range]:
+        """The cells of each token."""
+        ends = [0, *accumulate(self.widths)]
+        edges = [*ends[: -1 : self.side], ends[-1]]
+        return [range(start, stop) for start, stop in pairwise(edges)]
+
+    @property
+    def grid(self) -> Shape:
+        """How many tokens there are."""
+        return (len(self.groups),)
+
+    @property
+    def cells(self) -> int:
+        """Numbers of a token."""
+        return max(map(len, self.groups))
+
+    @cached_property
+    def sources(self) -> Tensor:
+        """The cell of a row that each number of a token is; one past the last where there is none."""
+        beyond = self.shape[0]
+        rows = [[*group, *[beyond] * (self.cells - len(group))] for group in self.groups]
+        return torch.tensor(rows, dtype=torch.long).flatten()
+
+    @cached_property
+    def places(self) -> Tensor:
+        """The number, among those of all tokens, that each cell of a row is."""
+        return (self.sources < self.shape[0]).nonzero().flatten()
+
+    def cut(self, x: Tensor, filling: float) -> Tensor:
+        """``(batch, cells) -> (batch, tokens, cells of the widest)``, with ``filling`` where a column is narrower."""
+        padded = functional.pad(x, (0, 1), value=filling)
+        return padded[:, self.sources.to(x.device)].view(len(x), self.count, self.cells)
+
+    def join(self, tokens: Tensor) -> Tensor:
+        """``(batch, tokens, cells of the widest) -> (batch, cells)``."""
+        return tokens.flatten(1)[:, self.places.to(tokens.device)]
 
 
 class LinearForEach(nn.Module):
@@ -276,10 +340,11 @@ class Transformer(Architecture):
     r"""Tokens that look at each other: :math:`H \leftarrow H + \mathrm{softmax}(QK^\top/\sqrt d)\,V`, then an MLP each.
 
     Tokens are groups of columns of a row, spans of a signal, squares of a picture or cubes of a volume, of any
-    size: the last ones are filled up, and what was filled in is hidden. A token's cells come with a mark for each
-    that is hidden. Of tokens that are hidden as a whole the encoder computes nothing while training, so that it
-    takes about a quarter of the time where three quarters are hidden. A column's numbers mean something else than
-    its neighbor's: each has embedding weights of its own.
+    size: the last ones are filled up, and what was filled in is hidden. Columns of a table that take several cells
+    each (a category, say) are never cut. A token's cells come with a mark for each that is hidden. Of tokens that are
+    hidden as a whole the encoder computes nothing while training, so that it takes about a quarter of the time where
+    three quarters are hidden. A column's numbers mean something else than its neighbor's: each has embedding weights
+    of its own.
 
     Parameters
     ----------
@@ -317,6 +382,7 @@ class Transformer(Architecture):
     decoder_depth: int = within(default=1, low=0)
     heads: int = within(default=4, low=1)
     codes: str = choice("sample", "token", default="sample")
+    widths = cast("tuple[int, ...] | None", None)
 
     def check(self) -> Transformer:
         """Refuse what the fields do not allow."""
@@ -328,8 +394,15 @@ class Transformer(Architecture):
             )
         return self
 
+    def of_columns(self, widths: Sequence[int]) -> None:
+        """Make tokens of whole columns."""
+        self.widths = tuple(widths)
+
     def cutting(self, shape: Shape) -> Cutting:
         """How samples of ``shape`` become tokens."""
+        if self.widths is not None:
+            widths = self.widths * (shape[0] // sum(self.widths))  # a loss may want several numbers per cell
+            return ColumnCutting(shape, self.patch or -(-len(self.widths) // MOST_COLUMNS), widths)
         fewest = -(-cells(shape) // MOST_COLUMNS) if len(shape) == 1 else 1
         return Cutting(shape, self.patch or max(fewest, usual_side(shape)))
 

@@ -39,10 +39,11 @@ class Masking(Corruption):
 
     share: float = within(default=0.25, low=0.0, high=1.0, below=True)
     patches = cast("Tensor | None", None)
+    widths = cast("tuple[int, ...] | None", None)
 
     def of_columns(self, widths: Sequence[int]) -> None:
         """Hide whole columns."""
-        self.patches = column_numbers(widths)
+        self.widths, self.patches = tuple(widths), column_numbers(widths)
 
     def __call__(self, x: Tensor) -> View:
         if self.patches is None:

@@ -13,6 +13,7 @@ from .sequence import SequenceAutoencoder
 from .smooth import ContractiveAutoencoder, RegularizedAutoencoder
 from .sparse import SparseAutoencoder, SparseDictionary
 from .storage import load, save, verify
+from .tabular import TabularMaskedAutoencoder
 from .variational import VAE, InfoVAE, SphericalVAE, WassersteinAutoencoder
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "SparseAutoencoder",
     "SparseDictionary",
     "SphericalVAE",
+    "TabularMaskedAutoencoder",
     "TotalCorrelationVAE",
     "WassersteinAutoencoder",
     "load",

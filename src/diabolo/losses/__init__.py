@@ -3,7 +3,8 @@
 from .bounds import ImportanceWeighted
 from .columns import ColumnLikelihood
 from .counts import NegativeBinomialLikelihood, PoissonLikelihood, ZeroInflatedNegativeBinomial
-from .hidden import HiddenOnly, PatchError
+from .factors import FromFactors
+from .hidden import CopiedHoles, HiddenOnly, PatchError
 from .likelihood import BernoulliLikelihood, GaussianLikelihood, HeteroscedasticGaussian
 from .perceptual import FeatureError, MultiScaleSimilarity, StructuralSimilarity
 from .pointwise import SquaredError
@@ -13,7 +14,9 @@ __all__ = [
     "AbsoluteError",
     "BernoulliLikelihood",
     "ColumnLikelihood",
+    "CopiedHoles",
     "FeatureError",
+    "FromFactors",
     "GaussianLikelihood",
     "HeteroscedasticGaussian",
     "HiddenOnly",

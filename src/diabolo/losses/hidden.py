@@ -12,7 +12,7 @@ from ..core.kinds import Loss, Shape
 from ..core.network import Network
 from ..core.objective import Objective
 from ..core.parts import parameters, within
-from ..core.patches import patch_numbers, usual_side
+from ..core.patches import column_numbers, patch_numbers, usual_side
 from ..core.roundtrip import Batch, RoundTrip
 
 
@@ -24,8 +24,10 @@ class HiddenOnly(Objective):
     Trips that are not corrupted (scores, reconstructions) hide every cell as well, by the corruption's complementary
     masks, one after the other and the same for every row: what comes back is the mean over the trips in which a cell
     was hidden, so that **each cell is predicted from others, never from itself**. Where a whole patch is missing, it
-    is predicted from all that is known. The code is that of the whole view. A score is thus a sum of conditional
-    log-likelihoods, each given other cells (a pseudo-likelihood): it ranks rows, but is no bound on their joint one.
+    is predicted from all that is known. A column of a table that misses its value counts as missing whole, together
+    with the cell that says so: it then looks as a hidden one did while training. The code is that of the whole view.
+    A score is thus a sum of conditional log-likelihoods, each given other cells (a pseudo-likelihood): it ranks rows,
+    but is no bound on their joint one.
 
     Parameters
     ----------
@@ -53,6 +55,7 @@ class HiddenOnly(Objective):
 
     masks: Tensor
     patches: Tensor
+    columns: Tensor | None
 
     def build(self, network: Network) -> Objective:
         """Fix the complementary masks; refuse a corruption that has none."""
@@ -67,32 +70,96 @@ class HiddenOnly(Objective):
         patches = torch.arange(masks[0].numel()) if patches is None else patches
         self.register_buffer("masks", masks, persistent=False)
         self.register_buffer("patches", patches.flatten(), persistent=False)
-        self.count = int(patches.max()) + 1
+        widths = getattr(network.corruption, "widths", None)
+        columns = None if widths is None else column_numbers(widths)
+        self.register_buffer("columns", columns, persistent=False)
         return super().build(network)
 
     def travel(
         self, network: Network, batch: Batch, *, corrupt: bool | None = None, sample: bool | None = None
     ) -> RoundTrip:
         """Make the trip whose hidden cells count, or those through complementary masks."""
+        batch = self.whole(batch)
         if network.training if corrupt is None else corrupt:
-            trip = super().travel(network, batch, corrupt=True, sample=sample)
+            trip = self.trip(network, batch, corrupt=True, sample=sample)
             if trip.seen.hidden is None:
                 return trip
             hidden = trip.seen.covered()
             return replace(trip, known=hidden if trip.known is None else trip.known & hidden)
-        whole = super().travel(network, batch, corrupt=False, sample=sample)
+        whole = self.trip(network, batch, corrupt=False, sample=sample)
         known = torch.ones_like(whole.target, dtype=torch.bool) if batch.known is None else batch.known
-        trips = [network(batch.values, known & ~mask, corrupt=False, sample=sample) for mask in self.masks]
+        shown = [Batch(batch.values, known & ~mask) for mask in self.masks]
+        trips = [self.trip(network, part, corrupt=False, sample=sample) for part in shown]
         each = [1] * (known.ndim - 1) + [whole.output.shape[-1] // known.shape[-1]]  # a loss may want several numbers
         hidden = self.masks.repeat(each)
         total = sum(trip.output * mask for trip, mask in zip(trips, hidden, strict=True))
         return replace(whole, output=torch.where(self.gone(known).repeat(each), whole.output, total / hidden.sum(0)))
 
+    def trip(self, network: Network, batch: Batch, *, corrupt: bool, sample: bool | None) -> RoundTrip:
+        """One trip through the network."""
+        return super().travel(network, batch, corrupt=corrupt, sample=sample)
+
+    def whole(self, batch: Batch) -> Batch:
+        """The same rows, in which a column of several cells is known whole or not at all."""
+        if self.columns is None or batch.known is None:
+            return batch
+        return replace(batch, known=~anywhere(~batch.known, self.columns))
+
     def gone(self, known: Tensor) -> Tensor:
         """Cells of which nothing is known, nor of what is hidden with them: ``(batch, *shape)``."""
-        found = known.new_zeros(len(known), self.count, dtype=torch.long)
-        found = found.index_add(1, self.patches, known.flatten(1).long())
-        return (found.index_select(1, self.patches) == 0).view_as(known)
+        return ~anywhere(known, self.patches)
+
+
+class CopiedHoles(HiddenOnly):
+    r"""Hidden cells count, and what is hidden is also what another row misses.
+
+    Each row is shown without the cells that some other row of the batch misses,
+    :math:`x_i \odot k_{\pi(i)} \odot (1-m)`, before the corruption hides more: the network meets the patterns of
+    holes that the data really has, which matters where they depend on the values. Where nothing is missing it is
+    :class:`HiddenOnly`.
+
+    Parameters
+    ----------
+    loss : Loss
+    penalty : Penalty, or None
+
+    References
+    ----------
+    CACTI: Leveraging Copy Masking and Contextual Information to Improve Tabular Data Imputation, Gorla et al., 2025,
+    arXiv:2506.02306.
+
+    >>> from diabolo import MLP, Identity, Masking, SquaredError
+    >>> network = Network((2,), MLP(hidden=(8,)), Identity(1), Masking(0.1))
+    >>> objective = CopiedHoles(SquaredError()).build(network)
+    >>> known = torch.tensor([[True, True], [True, False]])
+    >>> trip = objective.travel(network, Batch(torch.ones(2, 2), known), corrupt=True)
+    >>> bool((trip.known & ~trip.seen.hidden).any())
+    False
+    """
+
+    def travel(
+        self, network: Network, batch: Batch, *, corrupt: bool | None = None, sample: bool | None = None
+    ) -> RoundTrip:
+        """Make the trip whose hidden cells count, or those through complementary masks."""
+        batch = self.whole(batch)
+        corrupted = network.training if corrupt is None else corrupt
+        if not corrupted or batch.known is None or batch.degraded is not None:
+            return super().travel(network, batch, corrupt=corrupt, sample=sample)
+        known = batch.known
+        copied = known[torch.randperm(len(known), device=known.device)]
+        trip = self.trip(network, Batch(batch.values, known & copied), corrupt=True, sample=sample)
+        return replace(trip, target=batch.values.masked_fill(~known, 0.0), known=known & trip.seen.covered())
+
+
+def anywhere(cells: Tensor, groups: Tensor) -> Tensor:
+    """Which cells lie in a group that has any true cell: ``(batch, *shape)``, ``groups`` numbering the cells.
+
+    >>> anywhere(torch.tensor([[True, False, False]]), torch.tensor([0, 0, 1])).tolist()
+    [[True, True, False]]
+    """
+    found = torch.zeros(len(cells), int(groups.numel()), dtype=torch.long, device=cells.device)
+    found = found.index_add(1, groups, cells.flatten(1).long())
+    return (found.index_select(1, groups) > 0).view_as(cells)
 
 
 @parameters
