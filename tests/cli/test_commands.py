@@ -71,7 +71,7 @@ def test_dry_run_writes_nothing(tmp_path: Path, call: Call, picture_model: Path)
     assert (told["schema"], told["dry_run"], told["rows"], told["shape"]) == (1, True, 1797, [8, 8])
     assert told["parameters"] > 0
     assert told["memory_bytes"] > 0
-    for command in ("encode", "reconstruct", "score"):
+    for command in ("encode", "reconstruct", "score", "explain"):
         result = call(command, picture_model, "digits", "-o", tmp_path / "sub" / "x.csv", "--dry-run", "--json")
         assert json.loads(result.stdout)["dry_run"] is True
         assert str(tmp_path / "sub" / "x.csv") in result.stderr
@@ -224,7 +224,7 @@ def test_report_writes_a_page_and_its_numbers(
     assert call("report", picture_model, "digits", "-o", tmp_path / "r.pdf").exit_code == 2
 
 
-@pytest.mark.parametrize("command", ["fit", "encode", "reconstruct", "score", "report", "info", "verify"])
+@pytest.mark.parametrize("command", ["fit", "encode", "reconstruct", "score", "explain", "report", "info", "verify"])
 def test_every_command_explains_itself(command: str, call: Call) -> None:
     result = call(command, "--help")
     assert result.exit_code == 0

@@ -8,7 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from diabolo import KL, MLP, VAE, Autoencoder, Conv, Gaussian, Masking, ModelFileError, ShapeError, load, verify
+from diabolo import (
+    KL,
+    MLP,
+    VAE,
+    Autoencoder,
+    Conv,
+    Gaussian,
+    Generator,
+    Masking,
+    ModelFileError,
+    ShapeError,
+    load,
+    verify,
+)
 from diabolo.core import Bottleneck, Code, parameters
 from diabolo.core.files import read_container, write_container
 from diabolo.estimators import Estimator
@@ -134,6 +147,24 @@ def test_models_of_earlier_versions_load() -> None:
         assert np.allclose(model.transform(expected["X"]), expected["codes"], atol=1e-6)
         assert np.allclose(model.reconstruct(expected["X"]), expected["again"], atol=1e-5)
         assert np.allclose(model.score_samples(expected["X"]), expected["nats"], atol=1e-4)
+
+
+def test_a_task_lies_beside_its_model_in_one_file(table: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "generator.safetensors"
+    generator = Generator(VAE(code_size=2, epochs=1), random_state=0).fit(table)
+    generator.save(path)
+    assert verify(path)["task"]["name"] == "Generator"
+    assert np.array_equal(load(path).sample(9, random_state=0), generator.sample(9, random_state=0))
+    model = load(path, encoder_only=True)
+    assert np.array_equal(model.transform(table), generator.estimator_.transform(table))
+    container = read_container(path)
+    container.description["task"]["name"] = "Elsewhere"
+    write_container(path, container.description, container.tensors)
+    with pytest.raises(ModelFileError, match="No task is called 'Elsewhere'"):
+        load(path)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(ModelFileError):
+        load(path)
 
 
 def test_loading_leaves_global_randomness_alone(digits: np.ndarray, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from .fields import Preset
+from .fields import Preset, presets
 from .flags import (
     FieldCommand,
     PresetType,
@@ -96,6 +97,11 @@ class Files:
     help="What the encoder sees of each row while training: the same rows, noisy or damaged. DATA is what comes back.",
 )
 @click.option(
+    "--generator",
+    is_flag=True,
+    help="Learn where codes lie as well, for diabolo sample; without --preset, of a VAE that is made for it.",
+)
+@click.option(
     "--resume", is_flag=True, help="Go on where an interrupted run of the same command stopped, to the same bits."
 )
 @dry_run_flag
@@ -109,6 +115,7 @@ def fit(
     settings: tuple[str, ...],
     label: str | None,
     degraded: str | None,
+    generator: bool,
     resume: bool,
     dry_run: bool,
     force: bool,
@@ -129,6 +136,8 @@ def fit(
     ctx = click.get_current_context()
     if output is None and not dry_run:
         raise click.UsageError("Missing option '-o': name the file for the model, such as -o model.safetensors.")
+    standard = generator and ctx.get_parameter_source("preset") is ParameterSource.DEFAULT
+    preset = presets()["VAE"] if standard else preset
     values = read_flags(ctx, preset, flags)
     extra = read_settings(preset, settings)
     files = None if output is None else Files.beside(output)
@@ -139,8 +148,12 @@ def fit(
 
     if resume and files is not None and values.get("random_state") is None:
         values["random_state"] = resumed_seed(files.checkpoint)
+    if standard:
+        from ..tasks.generator import STANDARD
+
+        values = STANDARD | values
     estimator = make_estimator(preset, values, extra)
-    source, plan = make_plan(estimator, data, label, degraded)
+    source, plan = make_plan(estimator, data, label, degraded, generator)
     facts = facts_of(estimator, plan, data, files)
     say(table(lines_of(estimator, plan, files)))
     say_columns(plan.modality)
@@ -149,7 +162,7 @@ def fit(
             emit("fit", facts | {"dry_run": True})
         return
     shown = "verbose" not in values
-    fitting = Fitting(estimator, source, plan, files, resume=resume, progress=shown)
+    fitting = Fitting(estimator, source, plan, files, resume=resume, progress=shown, generator=generator)
     code = fitting.run()
     if as_json:
         emit("fit", facts | fitting.facts)

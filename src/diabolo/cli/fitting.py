@@ -41,9 +41,21 @@ def resumed_seed(checkpoint: Path) -> int | None:
     return seed if isinstance(seed, int) else None
 
 
-def make_plan(estimator: Estimator, data: str, label: str | None, degraded: str | None = None) -> tuple[Source, Plan]:
-    """Open the data and decide everything that is decided before training."""
+def make_plan(
+    estimator: Estimator, data: str, label: str | None, degraded: str | None = None, generating: bool = False
+) -> tuple[Source, Plan]:
+    """Open the data and decide everything that is decided before training.
+
+    Where the model is ``generating``, columns of numbers are told apart too and epochs are as many as that takes,
+    unless the user said otherwise.
+    """
     source = open_source(data, label)
+    if generating and source.names is not None and estimator.column_types is None and estimator.loss is None:
+        estimator.set_params(column_types="infer")
+    if generating and estimator.epochs is None:
+        from ..tasks.generator import enough_epochs
+
+        estimator.set_params(epochs=enough_epochs(source.rows))
     seen = None if degraded is None else open_source(degraded, label)
     try:
         return source, estimator.plan(source, seen)
@@ -66,13 +78,23 @@ class Fitting:
         Go on from the checkpoint, if there is one.
     progress : bool
         Show a bar on a terminal, and lines elsewhere.
+    generator : bool
+        Learn where codes lie as well, and save a generator.
     """
 
     def __init__(
-        self, estimator: Estimator, source: Source, plan: Plan, files: Files, *, resume: bool, progress: bool
+        self,
+        estimator: Estimator,
+        source: Source,
+        plan: Plan,
+        files: Files,
+        *,
+        resume: bool,
+        progress: bool,
+        generator: bool = False,
     ) -> None:
         self.estimator, self.source, self.plan, self.files = estimator, source, plan, files
-        self.resume, self.progress = resume, progress
+        self.resume, self.progress, self.generator = resume, progress, generator
         self.brake = Brake()
         self.started = time.monotonic()
         self.facts: dict[str, Any] = {}
@@ -93,7 +115,7 @@ class Fitting:
                 return self.after_divergence(error)
             except KeyboardInterrupt as stop:
                 return self.after_interrupt(stop.number if isinstance(stop, Stopped) else signal.SIGINT)
-            self.estimator.save(self.files.model)
+            self.save()
             self.files.checkpoint.unlink(missing_ok=True)
         if self.brake.wanted is not None:  # it came when there was nothing left to stop
             return self.after_all()
@@ -109,6 +131,18 @@ class Fitting:
         if self.brake.run is None:  # solved in closed form: nobody was asked to look on
             rows = self.estimator.history_.rows
             self.files.history.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+    def save(self) -> None:
+        """Write the model, or the generator around it."""
+        if not self.generator:
+            self.estimator.save(self.files.model)
+            return
+        from sklearn.frozen import FrozenEstimator
+
+        from ..tasks.generator import Generator
+
+        say("learning where codes lie")
+        Generator(FrozenEstimator(self.estimator), random_state=self.plan.seed).fit(self.source).save(self.files.model)
 
     def tell(self) -> None:
         """The final lines: how much comes back, how long it took, where the model is."""

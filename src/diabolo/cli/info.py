@@ -50,6 +50,7 @@ def facts_of(description: dict[str, Any]) -> dict[str, Any]:
         "kind": "model",
         "format": description["format"],
         "estimator": description["estimator"],
+        "task": description.get("task", {}).get("name"),
         "parameters": description["parameters"],
         "changed": changed(description["estimator"], description["parameters"]),
         "seed": description["seed"],
@@ -88,10 +89,10 @@ def lines_of(facts: dict[str, Any]) -> dict[str, str]:
     on = facts["fitted_on"]
     missing = f", {counted(on['missing'], 'missing cell')}" if on.get("missing") else ""
     rows = counted(on["rows"], "row") if on.get("rows") is not None else "rows"
-    made = facts["versions"]
+    made, task = facts["versions"], f"{facts['task']} around " if facts["task"] else ""
     return {
         "file": file,
-        "model": f"{facts['estimator']}({given}), {counted(facts['weights'], 'weight')}, seed {facts['seed']}",
+        "model": f"{task}{facts['estimator']}({given}), {counted(facts['weights'], 'weight')}, seed {facts['seed']}",
         "data": f"{facts['modality']}: {rows} of {times(facts['shape'])} ({on['dtype']}) from {on['place']}{missing}",
         "training": training_of(facts),
         "made by": ", ".join(f"{name} {version}" for name, version in made.items()),

@@ -19,7 +19,7 @@ from ..data.raw import Raw
 from ..data.scaling import stretches
 from ..data.source import Source
 from ..estimators.planning import choose_device
-from ..estimators.storage import load
+from ..tasks.storage import Task, load
 from .errors import as_usage, unreadable_model
 
 if TYPE_CHECKING:
@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 
 
 def open_model(path: str, device: str = "auto") -> Estimator:
-    """Load a model; a missing file counts as a bad one."""
+    """Load a model, out of the task around it if there is one; a missing file counts as a bad one."""
+    fitted = open_task(path, device)
+    model: Estimator = fitted.estimator_ if isinstance(fitted, Task) else fitted
+    return model
+
+
+def open_task(path: str, device: str = "auto") -> Any:
+    """Load a model, or the task around it; a missing file counts as a bad one."""
     with as_usage(ValueError):
         chosen = str(choose_device(device))
     try:

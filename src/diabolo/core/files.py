@@ -170,7 +170,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     ...     path.read_bytes(), os.listdir(folder)
     (b'[]', ['history.json'])
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(_name_of(path)))
     mode = _replaceable(target)
     # A part of the name is enough to recognize it: with all of it a long name would grow too long.
     temporary = target.with_name(f".{target.name[:40]}.{os.urandom(8).hex()}.tmp")
@@ -188,6 +188,13 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
         raise
     _sync_folder(target)
+
+
+def _name_of(path: str | os.PathLike[str]) -> str:
+    """A path as a word; what is none is refused."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path came as {path!r}; it must be the path of a file, such as 'model.safetensors'.")
+    return os.fspath(path)
 
 
 def _replaceable(target: Path) -> int | None:
@@ -493,7 +500,7 @@ def verify_container(path: str | os.PathLike[str]) -> dict[str, Any]:
 @contextmanager
 def _reading(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, int]]:
     """Open a file and give its size; whatever is wrong with its content is reported with its name."""
-    name = os.fspath(path)
+    name = _name_of(path)
     try:
         status = Path(name).stat()
     except (FileNotFoundError, NotADirectoryError):

@@ -78,7 +78,7 @@ class TextSink(Sink):
             return [str(cell) for cell in column.astype(np.str_)]  # the shortest that reads back as this float32
         if column.dtype.kind in "biuf":
             return [repr(cell) for cell in column.tolist()]
-        return [self._quoted(str(cell)) for cell in column.tolist()]
+        return ["" if cell is None else self._quoted(str(cell)) for cell in column.tolist()]
 
     def _quoted(self, text: str) -> str:
         special = any(mark in text for mark in (self.delimiter, '"', "\n", "\r"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -22,6 +23,34 @@ from ..training.seeding import own_randomness
 from .base import Estimator
 
 PACKAGES = ("diabolo", "torch", "numpy", "scikit-learn", "safetensors")
+
+
+class Task(ABC):
+    """A use of a fitted autoencoder that a model file holds beside it: the estimator's file plus one section.
+
+    Attributes
+    ----------
+    estimator_ : Estimator
+        The fitted autoencoder.
+    """
+
+    estimator_: Estimator
+
+    @abstractmethod
+    def describe(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What a model file holds of the task itself: plain facts and arrays."""
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, estimator: Estimator, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """The reverse of :meth:`describe`, around an autoencoder that is loaded already."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write autoencoder and task to one file, whole or not at all; :func:`diabolo.load` reads it."""
+        plain, arrays = self.describe()
+        description, tensors = describe(self.estimator_)
+        description["task"] = {"name": type(self).__name__, "facts": plain}
+        write_container(path, description, tensors | {f"task.{name}": array for name, array in arrays.items()})
 
 
 def versions() -> dict[str, str]:
@@ -82,8 +111,8 @@ def save(estimator: Estimator, path: str | os.PathLike[str]) -> None:
     write_container(path, description, tensors)
 
 
-def load(path: str | os.PathLike[str], *, device: str = "cpu", encoder_only: bool = False) -> Estimator:
-    """Read a model; the whole file is checked before anything of it is used.
+def load(path: str | os.PathLike[str], *, device: str = "cpu", encoder_only: bool = False) -> Any:
+    """Read a model, or a task around one; the whole file is checked before anything of it is used.
 
     Parameters
     ----------
@@ -91,7 +120,11 @@ def load(path: str | os.PathLike[str], *, device: str = "cpu", encoder_only: boo
     device : str, default "cpu"
         Where to put it, wherever it was trained.
     encoder_only : bool, default False
-        Leave the decoder out: ``transform`` works, at about half the memory.
+        Leave the decoder out: ``transform`` works, at about half the memory. Of a task's file, the autoencoder alone.
+
+    Returns
+    -------
+    Estimator, or Task (a generator, say)
 
     Raises
     ------
@@ -107,7 +140,10 @@ def load(path: str | os.PathLike[str], *, device: str = "cpu", encoder_only: boo
     if description.get("kind") != "model":
         raise ModelFileError(f"{path} is a {description.get('kind')!r} file, not a model; give the model's file.")
     try:
-        return rebuild(description, container.tensors, device, encoder_only)
+        estimator = rebuild(description, container.tensors, device, encoder_only)
+        if "task" not in description or encoder_only:
+            return estimator
+        return rebuild_task(estimator, description["task"], under("task.", container.tensors))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelFileError(
             f"{path} is whole, but this version cannot rebuild the model: {error} "
@@ -148,6 +184,17 @@ def rebuild(
     return estimator
 
 
+def rebuild_task(estimator: Estimator, section: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> Task:
+    """The task around a model that a file's section stands for; tasks are known by being subclasses."""
+    waiting = list(Task.__subclasses__())
+    while waiting:
+        task = waiting.pop()
+        waiting.extend(task.__subclasses__())
+        if task.__name__ == section["name"]:
+            return task.restore(estimator, section["facts"], {name: each.numpy() for name, each in tensors.items()})
+    raise ValueError(f"No task is called {section['name']!r}; import the module that defines it first.")
+
+
 def all_estimators() -> list[type[Estimator]]:
     """Every concrete estimator that is known."""
     waiting, found = list(Estimator.__subclasses__()), []
@@ -179,4 +226,4 @@ def verify(path: str | os.PathLike[str]) -> dict[str, Any]:
     return verify_container(path)
 
 
-__all__ = ["all_estimators", "describe", "load", "save", "verify"]
+__all__ = ["Task", "all_estimators", "describe", "load", "save", "verify"]

@@ -1,0 +1,8 @@
+"""Reading models and the tasks around them: each task of the library is imported here, and so is known."""
+
+from __future__ import annotations
+
+from ..estimators.storage import Task, load
+from .generator import Generator
+
+__all__ = ["Generator", "Task", "load"]
