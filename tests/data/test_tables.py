@@ -467,3 +467,11 @@ def test_presets_for_pictures_and_sequences_refuse_words() -> None:
         ConvAutoencoder(epochs=1).fit(pandas_table())
     with pytest.raises(DataError, match=r"column 'truth', 'word', .* do not hold numbers"):
         SequenceAutoencoder(epochs=1).fit(pandas_table())
+
+
+@pytest.mark.parametrize("names", [[0, 1], ["0", "1"]])
+def test_names_that_are_numbers_stay_what_they_are(names: list[Any]) -> None:
+    frame = pd.DataFrame([["x", 1.5], ["y", 2.5], ["x", 3.5]], columns=names)
+    model = Autoencoder(code_size=1, epochs=1, random_state=0).fit(frame)
+    assert model.reconstruct(frame).columns.equals(frame.columns)
+    assert model.inverse_transform(model.transform(frame)).columns.tolist() == names

@@ -126,14 +126,7 @@ def pandas_frame(cells: Mapping[str, list[Any]], kinds: Mapping[str, Column], dt
     frame = pd.DataFrame(made)
     if like is not None:
         frame.columns = like.columns
-    elif numbered(kinds):
-        frame.columns = pd.Index([int(name) for name in made])
     return frame
-
-
-def numbered(kinds: Mapping[str, Column]) -> bool:
-    """Whether the columns are called 0, 1, 2 ..., as pandas calls those without a name."""
-    return list(kinds) == [str(at) for at in range(len(kinds))]
 
 
 INTEGERS = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))

@@ -134,6 +134,7 @@ class FrameSource(Source):
         self.backend = str(self.frame.implementation.value)
         self.mixed = any(column is None for column in self._columns)
         if self.mixed:
+            self.numbered = all(isinstance(name, int) for name in own)
             self._name(list(map(str, own)))
             return
         dtypes = [column_dtype(column) for column in self._columns]

@@ -38,6 +38,8 @@ class Source(ABC):
         The rows' own names, to be written back: a pandas index.
     mixed : bool
         Whether there are columns that hold something else than numbers; these are read by :meth:`column` alone.
+    numbered : bool
+        Whether the columns of a frame had numbers for names, which ``names`` gives as text.
     backend : str or None
         The library of the frame that came: ``"pandas"``, ``"polars"``, ``"pyarrow"``.
     lengths : numpy.ndarray of int, or None
@@ -56,6 +58,7 @@ class Source(ABC):
     paths: tuple[str, ...] | None = None
     index: Any = None
     mixed: bool = False
+    numbered: bool = False
     backend: str | None = None
     lengths: np.ndarray | None = None
 

@@ -116,6 +116,7 @@ class Table(Modality):
             "whole": False,
             "smallest": float(statistics.smallest.min()),
             "backend": backend,
+            "numbered": source.numbered,
             "columns": [column.plain() for column in columns],
         }
         nothing = Scaling(np.zeros(()), np.ones(()), unit=False)
@@ -207,7 +208,10 @@ class Table(Modality):
         if like is None and (backend is None or importlib.util.find_spec(backend) is None):
             return np.stack(list(columns.values()), axis=1)
         kinds = {column.name: column for column in self.columns}
-        return make_frame(columns, kinds, self.facts["dtypes"], backend, like, holes or {})
+        made = make_frame(columns, kinds, self.facts["dtypes"], backend, like, holes or {})
+        if like is None and backend == "pandas" and self.facts.get("numbered"):
+            made.columns = [int(name) for name in columns]
+        return made
 
     def loss(self) -> Loss:
         """To each column its own likelihood; the usual one for nothing but numbers."""
