@@ -6,29 +6,11 @@ from typing import Any
 
 import click
 
-from .flags import (
-    data_argument,
-    device_flag,
-    dry_run_flag,
-    force_flag,
-    json_flag,
-    label_flag,
-    model_argument,
-    output_flag,
-    traceback_flag,
-)
+from .flags import data_through_model
 
 
 @click.command()
-@model_argument
-@data_argument
-@output_flag("csv, tsv (also .gz), parquet, npy or npz; csv on standard output without it.")
-@label_flag
-@device_flag
-@dry_run_flag
-@force_flag
-@json_flag
-@traceback_flag
+@data_through_model("csv, tsv (also .gz), parquet, npy or npz; csv on standard output without it.")
 def encode(model: str, data: str, output: str, **options: Any) -> None:
     """Write the code of each row of DATA.
 

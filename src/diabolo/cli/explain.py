@@ -6,17 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .flags import (
-    data_argument,
-    device_flag,
-    dry_run_flag,
-    force_flag,
-    json_flag,
-    label_flag,
-    model_argument,
-    output_flag,
-    traceback_flag,
-)
+from .flags import data_through_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,22 +17,16 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@model_argument
-@data_argument
-@output_flag("csv, tsv (also .gz), parquet or npz; csv on standard output without it.")
-@click.option(
-    "--top",
-    type=click.IntRange(min=1),
-    default=3,
-    metavar="N",
-    help="How many cells of each row to name; 3 if not said.",
+@data_through_model(
+    "csv, tsv (also .gz), parquet or npz; csv on standard output without it.",
+    click.option(
+        "--top",
+        type=click.IntRange(min=1),
+        default=3,
+        metavar="N",
+        help="How many cells of each row to name; 3 if not said.",
+    ),
 )
-@label_flag
-@device_flag
-@dry_run_flag
-@force_flag
-@json_flag
-@traceback_flag
 def explain(model: str, data: str, output: str, top: int, **options: Any) -> None:
     """Write why each row of DATA is strange to MODEL, cell by cell.
 

@@ -58,6 +58,25 @@ def output_flag(what: str, default: str = "-") -> Callable[[Wrapped], Wrapped]:
     return click.option("-o", "--output", default=default, metavar="FILE", type=click.Path(), help=what)
 
 
+def data_through_model(written: str, *own: Callable[[Any], Any]) -> Callable[[Wrapped], Wrapped]:
+    """The arguments and flags of every command that sends data through a model and writes what comes of it.
+
+    Parameters
+    ----------
+    written : str
+        What kinds of file it writes.
+    own : flags of the command's own
+    """
+    shared = (label_flag, device_flag, dry_run_flag, force_flag, json_flag, traceback_flag)
+
+    def wrap(command: Wrapped) -> Wrapped:
+        for flag in reversed((model_argument, data_argument, output_flag(written), *own, *shared)):
+            command = flag(command)
+        return command
+
+    return wrap
+
+
 class PresetType(click.ParamType):
     """The name of a preset, in any case, with or without "Autoencoder"."""
 

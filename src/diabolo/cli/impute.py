@@ -8,17 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .flags import (
-    data_argument,
-    device_flag,
-    dry_run_flag,
-    force_flag,
-    json_flag,
-    label_flag,
-    model_argument,
-    output_flag,
-    traceback_flag,
-)
+from .flags import data_through_model
 
 if TYPE_CHECKING:
     from ..estimators import Estimator
@@ -28,22 +18,16 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@model_argument
-@data_argument
-@output_flag("csv, tsv (also .gz), parquet, npy or npz; csv on standard output without it.")
-@click.option(
-    "--draws",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Fill the holes N times by chance, as likely as the model thinks, into N files: FILE-1, FILE-2, ...",
+@data_through_model(
+    "csv, tsv (also .gz), parquet, npy or npz; csv on standard output without it.",
+    click.option(
+        "--draws",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Fill the holes N times by chance, as likely as the model thinks, into N files: FILE-1, FILE-2, ...",
+    ),
+    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the draws."),
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the draws.")
-@label_flag
-@device_flag
-@dry_run_flag
-@force_flag
-@json_flag
-@traceback_flag
 def impute(model: str, data: str, output: str, draws: int | None, seed: int, **options: Any) -> None:
     """Fill the missing cells of DATA.
 

@@ -6,17 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .flags import (
-    data_argument,
-    device_flag,
-    dry_run_flag,
-    force_flag,
-    json_flag,
-    label_flag,
-    model_argument,
-    output_flag,
-    traceback_flag,
-)
+from .flags import data_through_model
 
 if TYPE_CHECKING:
     from ..estimators import Estimator
@@ -25,18 +15,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@model_argument
-@data_argument
-@output_flag(
+@data_through_model(
     "csv, tsv (also .gz), parquet, npy, npz, ts for sequences, or a folder for png files; csv on standard output "
-    "without it."
+    "without it.",
 )
-@label_flag
-@device_flag
-@dry_run_flag
-@force_flag
-@json_flag
-@traceback_flag
 def reconstruct(model: str, data: str, output: str, **options: Any) -> None:
     """Write what comes back of each row of DATA.
 

@@ -6,17 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .flags import (
-    data_argument,
-    device_flag,
-    dry_run_flag,
-    force_flag,
-    json_flag,
-    label_flag,
-    model_argument,
-    output_flag,
-    traceback_flag,
-)
+from .flags import data_through_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,15 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@model_argument
-@data_argument
-@output_flag("csv, tsv (also .gz), parquet, npy or npz; csv on standard output without it.")
-@label_flag
-@device_flag
-@dry_run_flag
-@force_flag
-@json_flag
-@traceback_flag
+@data_through_model("csv, tsv (also .gz), parquet, npy or npz; csv on standard output without it.")
 def score(model: str, data: str, output: str, **options: Any) -> None:
     """Write how well MODEL explains each row of DATA.
 
