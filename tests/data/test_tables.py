@@ -12,6 +12,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
@@ -29,6 +30,7 @@ from diabolo import (
     Swap,
     load,
 )
+from diabolo.cli import group
 from diabolo.core.parts import every
 from diabolo.data.choosing import open_data
 from diabolo.data.columns import MOST_SLOTS, infer
@@ -475,3 +477,89 @@ def test_names_that_are_numbers_stay_what_they_are(names: list[Any]) -> None:
     model = Autoencoder(code_size=1, epochs=1, random_state=0).fit(frame)
     assert model.reconstruct(frame).columns.equals(frame.columns)
     assert model.inverse_transform(model.transform(frame)).columns.tolist() == names
+
+
+def test_a_parquet_file_of_all_kinds_goes_through_every_command(tmp_path: Path) -> None:
+    frame = pandas_table(holes=True)[["continuous", "integer", "word", "time", "truth"]]
+    frame.to_parquet(tmp_path / "t.parquet")
+    model = tmp_path / "m.safetensors"
+    run = CliRunner()
+    fitted = run.invoke(group, ["fit", str(tmp_path / "t.parquet"), "-o", str(model), "--epochs", "1"])
+    assert fitted.exit_code == 0, fitted.output
+    for command in ("encode", "reconstruct", "score", "explain", "impute"):
+        done = run.invoke(
+            group, [command, str(model), str(tmp_path / "t.parquet"), "-o", str(tmp_path / f"{command}.csv")]
+        )
+        assert done.exit_code == 0, done.output
+        assert len(pd.read_csv(tmp_path / f"{command}.csv")) == ROWS
+
+
+def test_categories_without_the_frame_at_hand_keep_their_order() -> None:
+    frame = pd.DataFrame({"c": pd.Categorical([1, 2, None, 2] * 10, categories=[3, 2, 1]), "x": range(40)})
+    model = Autoencoder(code_size=2, epochs=1, random_state=0).fit(frame)
+    pd.testing.assert_series_equal(model.inverse_transform(model.transform(frame)).dtypes, frame.dtypes)
+
+
+def test_other_dtypes_at_transform_do_not_lose_what_fills_them() -> None:
+    frame = pd.DataFrame({"c": ["a", "b", "b", "b"] * 10, "x": range(40)})
+    model = Autoencoder(code_size=2, epochs=1, random_state=0).fit(frame)
+    assert model.reconstruct(frame.assign(c=np.nan))["c"].isin(["a", "b"]).all()
+    fewer = frame.assign(c=pd.Categorical(["a", None] * 20, categories=["a"]))
+    assert model.reconstruct(fewer)["c"].notna().all()
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_durations_of_few_values_come_back(library: str) -> None:
+    hours = [datetime.timedelta(hours=hour) if hour else None for hour in [1, 2, 0, 2] * 10]
+    frame: Any = {"t": hours, "c": ["a", "b"] * 20}
+    table = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.table}[library](frame)
+    back = there_and_back(table)
+    assert back.schema.types == table.schema.types if library == "pyarrow" else list(back.dtypes) == list(table.dtypes)
+
+
+def test_arrow_whole_numbers_decimals_and_dictionaries() -> None:
+    table = pa.table(
+        {
+            "large": [2**60 + at for at in range(39)] + [None],
+            "money": pa.array([1, 2] * 20, pa.decimal128(10, 2)),
+            "place": pa.array(["A", None] * 20).dictionary_encode(),
+        }
+    )
+    assert there_and_back(table).schema.types == table.schema.types
+
+
+def test_objects_with_zones_stay_with_a_zone() -> None:
+    moments = [pd.Timestamp("2020-01-01", tz="UTC"), pd.Timestamp("2021-01-05", tz="Europe/Berlin"), None] * 10
+    frame = pd.DataFrame({"t": pd.Series(moments, dtype=object), "c": ["a", "b", "c"] * 10})
+    back = there_and_back(frame)["t"]
+    assert (back.iloc[:2] == frame["t"].iloc[:2]).all()
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "message"),
+    [
+        ([3, -9, 5, 80], "count", "column 'a', row 1 is -9, and counts begin at 0"),
+        (["0,5", "1,5", "2,5"], None, "a decimal comma becomes a point"),
+        (["1,200", "3,400", "5"], None, "a comma between thousands is left out"),
+    ],
+)
+def test_numbers_of_other_habits_are_refused(cells: list[Any], kind: str | None, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        Autoencoder(epochs=1, column_types={"a": kind} if kind else None).fit(pd.DataFrame({"a": cells, "b": "x"}))
+
+
+def test_missing_words_and_truths_are_no_numbers() -> None:
+    assert infer(Raw("a", np.array(["", "a", "", ""], dtype=object), np.ones(4, dtype=bool))).kind == "categorical"
+    assert infer(Raw("a", np.array(["true", "false", "maybe", "true"], object), np.ones(4, bool))).kind == "categorical"
+
+
+@pytest.mark.parametrize("types", [["a"], 5, "auto"])
+def test_kinds_are_told_by_name(types: Any) -> None:
+    with pytest.raises(ValueError, match="it is 'infer', or kinds by column name"):
+        Autoencoder(column_types=types, epochs=1).fit(pandas_table())
+
+
+def test_codes_with_zeros_in_front_stay_text(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("zip,n\n00501,1\n90210,2\n00501,x\n")
+    source = open_data(str(tmp_path / "t.csv"))
+    assert source.column(0, 0, 3).values.tolist() == ["00501", "90210", "00501"]

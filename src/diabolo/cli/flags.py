@@ -154,7 +154,8 @@ def help_of(field: Field) -> tuple[str, str]:
     default = (
         "none" if field.default is None else f"{field.default:g}" if isinstance(field.default, float) else field.default
     )
-    return f"{field.flag} {metavar_of(field)}", f"{text}  [default: {default}]"
+    short = "--types, " if field.name == "column_types" else ""
+    return f"{short}{field.flag} {metavar_of(field)}", f"{text}  [default: {default}]"
 
 
 def metavar_of(field: Field) -> str:

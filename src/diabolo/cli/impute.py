@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def impute(model: str, data: str, output: str, draws: int | None, seed: int, **options: Any) -> None:
     """Fill the missing cells of DATA.
 
-    Cells that are there stay exactly as they are. MODEL is a file that `diabolo fit` wrote. Numbers are filled by
+    Cells that are there keep their values. MODEL is a file that `diabolo fit` wrote. Numbers are filled by
     their mean, everything else by its likeliest value; with --draws, by chance.
     """
     from .output import counted, say

@@ -12,8 +12,8 @@ import numpy as np
 from ..core.errors import DataError
 from .cells import short
 from .curves import Curve, Standard, choose_curve, restore_curve
-from .dialect import DECIMAL_COMMA, is_number
-from .raw import MOMENT, Raw
+from .dialect import DECIMAL_COMMA, MISSING, is_boolean, is_number
+from .raw import MOMENT, Raw, is_duration
 
 MOST_SLOTS = 256  # cells of one column of categories; with more it is written in two digits
 MOST_LEVELS = 12
@@ -136,6 +136,12 @@ class Number(Column):
     def fit(cls, raw: Raw) -> Self:
         """Choose a curve; remember bounds and decimals."""
         values = numbers_of(raw)
+        if cls.counted and values.min() < 0:
+            row = int(np.flatnonzero(raw.known)[values.argmin()])
+            raise DataError(
+                f"column {raw.name!r}, row {row} is {values.min():g}, and counts begin at 0; its kind may be 'integer' "
+                "or 'continuous'."
+            )
         curve = choose_curve(values, cls.counted)
         low, high = float(values.min()), float(values.max())
         return cls(raw.name, raw.dtype, not raw.known.all(), curve, low, high, decimals_of(values))
@@ -284,6 +290,8 @@ class Choice(Column):
     ----------
     values : list
         From the most frequent one down.
+    levels : list, or None
+        The categories of the user's dtype, in its own order.
 
     >>> city = Choice.fit(Raw("city", np.array(["B", "A", "B"], object), np.ones(3, bool), "object"))
     >>> city.own_names, city.forward(Raw("city", np.array(["A", "C"], object), np.ones(2, bool))).tolist()
@@ -291,6 +299,7 @@ class Choice(Column):
     """
 
     values: list[Any] = field(default_factory=list)
+    levels: list[Any] | None = None
     kind: ClassVar[str] = "categorical"
 
     @classmethod
@@ -300,7 +309,8 @@ class Choice(Column):
         order = sorted(range(len(found)), key=lambda at: (-counts[at], str(type(found[at])), str(found[at])))
         values = [found[at] for at in order]
         unused = [level for level in raw.levels or () if not any(same(level, value) for value in values)]
-        return cls(raw.name, raw.dtype, not raw.known.all(), values + unused)
+        levels = None if raw.levels is None else list(raw.levels)
+        return cls(raw.name, raw.dtype, not raw.known.all(), values + unused, levels)
 
     @property
     def base(self) -> int | None:
@@ -325,7 +335,7 @@ class Choice(Column):
     def what(self) -> str:
         """How many values, and in how many cells."""
         digits = "" if self.base is None else f" in two digits of {self.base}"
-        return f"categorical, {len(self.values):,} values{digits}"
+        return f"categorical, {len(self.values):,} value{'s'[: len(self.values) != 1]}{digits}"
 
     def forward(self, raw: Raw) -> np.ndarray:
         """A 1 at the value, or at each of its digits."""
@@ -508,6 +518,8 @@ def likely_kind(raw: Raw) -> str:
     values = raw.present
     if raw.kind == "moment" or is_dates(raw):
         return "date"
+    if is_duration(raw.dtype):
+        return "continuous"
     if raw.ordered:
         return "ordinal"
     if raw.kind == "word":
@@ -526,7 +538,8 @@ def likely_kind(raw: Raw) -> str:
 
 def refuse_strays(raw: Raw) -> None:
     """Numbers with a few words among them are neither: say which, before they silently become categories."""
-    spells = {word: not isinstance(word, str) or is_number(word) for word in unique(raw)[0]}
+    refuse_commas(raw)
+    spells = {word: not isinstance(word, str) or says_number(word) for word in unique(raw)[0]}
     numbers = np.array([raw.known[row] and spells[word] for row, word in enumerate(raw.values.tolist())])
     strays = np.flatnonzero(raw.known & ~numbers)
     if raw.levels is not None or not len(strays) or len(strays) >= numbers.sum():
@@ -538,6 +551,28 @@ def refuse_strays(raw: Raw) -> None:
         "say that the column holds categories: column_types={" + f"{raw.name!r}: 'categorical'" + "}, --types "
         f"{raw.name}=categorical."
     )
+
+
+def says_number(word: str) -> bool:
+    """Whether a word spells a number, and not merely that something is missing, or true.
+
+    >>> says_number("1.5"), says_number("NA"), says_number("true")
+    (True, False, False)
+    """
+    return is_number(word) and word.strip().lower() not in MISSING and not is_boolean(word)
+
+
+def refuse_commas(raw: Raw) -> None:
+    """Numbers with a comma for a point would silently become categories."""
+    words = [word for word in unique(raw)[0] if isinstance(word, str)]
+    commas = [word for word in words if DECIMAL_COMMA.fullmatch(word)]
+    if raw.levels is None and commas and all(says_number(word) or DECIMAL_COMMA.fullmatch(word) for word in words):
+        raise DataError(
+            f"column {raw.name!r} holds {short(commas[0])}: a decimal comma becomes a point, and a comma between "
+            "thousands is left out. If these are categories, say so: column_types={"
+            + f"{raw.name!r}: 'categorical'"
+            + "}."
+        )
 
 
 def restore_column(plain: dict[str, Any]) -> Column:

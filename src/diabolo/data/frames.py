@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from .columns import Column
 from .modality import as_dtype
+from .raw import is_duration
 
 ZONED = re.compile(r"datetime64\[(\w+), (.+)\]|timestamp\[(\w+), tz=(.+)\]|Datetime\(.*time_zone='(.+)'\)")
 
@@ -62,7 +64,7 @@ def with_holes(values: np.ndarray, kind: Column, dtype: str, holes: np.ndarray |
     if values.dtype.kind == "M":
         cells = values.astype(object).tolist()
     elif is_duration(dtype):
-        cells = np.rint(values * 1e6).astype("timedelta64[us]").astype(object).tolist()
+        cells = np.rint(values.astype(np.float64) * 1e6).astype("timedelta64[us]").astype(object).tolist()
     elif values.dtype.kind == "f" and is_integer(dtype):
         cells = as_dtype(values, integer_name(dtype)).tolist()
     else:
@@ -70,11 +72,6 @@ def with_holes(values: np.ndarray, kind: Column, dtype: str, holes: np.ndarray |
     if holes is None:
         return list(cells)
     return [None if hole else cell for cell, hole in zip(cells, holes.tolist(), strict=True)]
-
-
-def is_duration(dtype: str) -> bool:
-    """Whether a dtype holds lengths of time."""
-    return dtype.lower().startswith(("timedelta", "duration"))
 
 
 def is_integer(dtype: str) -> bool:
@@ -111,22 +108,40 @@ def pandas_frame(cells: Mapping[str, list[Any]], kinds: Mapping[str, Column], dt
         empty = any(cell is None for cell in values)
         wanted: Any = dtype if like is None else like.dtypes.iloc[len(made)]
         if dtype == "category" and like is None:
-            levels = list(getattr(kinds[name], "levels", None) or sorted_levels(kinds[name]))
+            wanted_levels = getattr(kinds[name], "levels", None)
+            levels = sorted_levels(kinds[name]) if wanted_levels is None else list(wanted_levels)
             wanted = pd.CategoricalDtype(levels, ordered=kinds[name].kind == "ordinal")
         if dtype in ("date", "datetime"):
             whole = dtype == "date"
             series = pd.Series([cell.date() if whole and cell is not None else cell for cell in values], dtype=object)
-        elif zone_of(str(wanted)) is not None:
-            series = pd.to_datetime(pd.Series(values), utc=True).astype(wanted)
+        elif zone_of(dtype) is not None:
+            series = pd.to_datetime(pd.Series(values), utc=True)
+            series = converted(series, wanted if zone_of(str(wanted)) is not None else dtype, dtype)
         elif empty and isinstance(wanted, (str, np.dtype)) and str(wanted) in ("bool", *INTEGERS):
             series = pd.Series(values, dtype=object if str(wanted) == "bool" else "float64")
         else:
-            series = pd.Series(values, dtype=object).astype(wanted)
+            series = converted(pd.Series(values, dtype=object), wanted, dtype)
         made[name] = series
     frame = pd.DataFrame(made)
     if like is not None:
         frame.columns = like.columns
     return frame
+
+
+def converted(series: Any, wanted: Any, fitted: str) -> Any:
+    """A series in the dtype of the data at hand, or in that at fit where its values do not go into the other.
+
+    A dtype of categories is widened by those that it lacks.
+    """
+    import pandas as pd
+
+    if isinstance(wanted, pd.CategoricalDtype):
+        more = [value for value in series.dropna().unique() if value not in wanted.categories]
+        wanted = pd.CategoricalDtype([*wanted.categories, *more], wanted.ordered) if more else wanted
+    try:
+        return series.astype(wanted)
+    except (ValueError, TypeError, OverflowError):
+        return series.astype("object" if fitted in ("date", "datetime", "category") else fitted)
 
 
 INTEGERS = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
@@ -183,6 +198,9 @@ def arrow_frame(cells: Mapping[str, list[Any]], kinds: Mapping[str, Column], dty
         wanted = like.schema.field(name).type if like is not None else arrow_dtype(dtype)
         if wanted is not None and pa.types.is_dictionary(wanted):
             made[name] = pa.array(values, wanted.value_type).dictionary_encode().cast(wanted)
+        elif wanted is not None and pa.types.is_decimal(wanted):
+            exact = [None if cell is None else round(Decimal(repr(float(cell))), wanted.scale) for cell in values]
+            made[name] = pa.array(exact, wanted)
         elif wanted is not None and pa.types.is_date(wanted):
             made[name] = pa.array(values, pa.timestamp("us")).cast(wanted)
         elif wanted is not None and pa.types.is_timestamp(wanted) and wanted.tz is not None:

@@ -22,7 +22,7 @@ from .cells import (
     stretch,
 )
 from .ragged import ragged
-from .raw import Raw, raw_of_series
+from .raw import Raw, floats_of, raw_of_series
 from .source import Source
 
 
@@ -135,6 +135,7 @@ class FrameSource(Source):
         self.mixed = any(column is None for column in self._columns)
         if self.mixed:
             self.numbered = all(isinstance(name, int) for name in own)
+            self.dtype = np.dtype(object)
             self._name(list(map(str, own)))
             return
         dtypes = [column_dtype(column) for column in self._columns]
@@ -211,12 +212,11 @@ def column_dtype(column: Any) -> np.dtype | None:
 
 def column_values(column: Any) -> np.ndarray:
     """The numbers of a narwhals series or an array, nulls as NaN."""
-    import narwhals as nw
 
     if isinstance(column, np.ndarray):
         return column
     if column.null_count():
-        return np.asarray(column.cast(nw.Float64).to_numpy(), dtype=np.float64)
+        return floats_of(column)
     return np.asarray(column.to_numpy())
 
 

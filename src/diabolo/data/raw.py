@@ -101,9 +101,11 @@ def raw_of_objects(name: str, cells: list[Any], **facts: Any) -> Raw:
     known = np.array([not is_missing(cell) for cell in cells], dtype=bool)
     held = [cell for cell, here in zip(cells, known, strict=True) if here]
     if held and all(isinstance(cell, (datetime.date, np.datetime64)) for cell in held):
-        moments = [np.datetime64(cell, "us") if here else None for cell, here in zip(cells, known, strict=True)]
+        zoned = any(getattr(cell, "tzinfo", None) is not None for cell in held)
+        moments = [universal(cell) if here else None for cell, here in zip(cells, known, strict=True)]
         whole = not any(isinstance(cell, (datetime.datetime, np.datetime64)) for cell in held)
-        return Raw(name, np.array(moments, dtype=MOMENT), known, **facts | {"dtype": "date" if whole else "datetime"})
+        kind = "datetime64[us, UTC]" if zoned else "date" if whole else "datetime"
+        return Raw(name, np.array(moments, dtype=MOMENT), known, **facts | {"dtype": kind})
     held = [plain_scalar(cell, name) for cell in held]
     if held and all(isinstance(cell, bool) for cell in held):
         values: np.ndarray = np.zeros(len(cells), dtype=bool)
@@ -116,6 +118,17 @@ def raw_of_objects(name: str, cells: list[Any], **facts: Any) -> Raw:
     except (OverflowError, ValueError) as error:
         raise DataError(f"column {name!r} holds numbers too large to compute with: {error}.") from error
     return Raw(name, values, known, **facts)
+
+
+def universal(moment: Any) -> np.datetime64:
+    """A date or a time as numpy has it, in universal time where it names a zone.
+
+    >>> universal(datetime.datetime(2024, 1, 1, 12, tzinfo=datetime.timezone(datetime.timedelta(hours=2))))
+    np.datetime64('2024-01-01T10:00:00.000000')
+    """
+    if getattr(moment, "tzinfo", None) is not None:
+        moment = moment.astimezone(datetime.UTC).replace(tzinfo=None)
+    return np.datetime64(moment, "us")
 
 
 def raw_of_series(name: str, series: Any) -> Raw:
@@ -138,7 +151,7 @@ def raw_of_series(name: str, series: Any) -> Raw:
     if series.dtype.is_numeric():
         if known.all() and series.dtype.is_integer():
             return Raw(name, np.asarray(series.to_numpy()), known, dtype)
-        values = np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
+        values = floats_of(series)
         return Raw(name, values, known & ~np.isnan(values), dtype)
     if series.dtype in (nw.Datetime, nw.Date, nw.Duration):
         return raw_of_moments(name, series, known, dtype)
@@ -146,9 +159,28 @@ def raw_of_series(name: str, series: Any) -> Raw:
     made = raw_of_objects(name, series.to_list(), dtype=dtype, levels=levels, ordered=ordered)
     if levels is None or made.kind == "word":
         return made
-    words = np.full(len(made.values), None, dtype=object)
-    words[made.known] = [plain_scalar(cell, name) for cell in made.present]
+    words, as_level = np.full(len(made.values), None, dtype=object), {level: level for level in levels}
+    words[made.known] = [as_level.get(cell, plain_scalar(cell, name)) for cell in made.present]
     return Raw(name, words, made.known, dtype, levels, ordered)
+
+
+def floats_of(series: Any) -> np.ndarray:
+    """The numbers of a narwhals series in float64, missing ones as NaN; arrow refuses to round large ones itself."""
+    import narwhals as nw
+
+    try:
+        return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
+    except ValueError:
+        return np.array([np.nan if is_missing(cell) else float(cell) for cell in series.to_list()])
+
+
+def is_duration(dtype: str) -> bool:
+    """Whether a dtype holds lengths of time.
+
+    >>> is_duration("timedelta64[ns]"), is_duration("Duration(time_unit='us')"), is_duration("int64")
+    (True, True, False)
+    """
+    return dtype.lower().startswith(("timedelta", "duration"))
 
 
 def raw_of_moments(name: str, series: Any, known: np.ndarray, dtype: str) -> Raw:

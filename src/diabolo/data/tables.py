@@ -185,7 +185,8 @@ class Table(Modality):
         for column in self.columns:
             decoded = column.decode(cells[:, start : start + column.width], draw)
             whole = integer_name(column.dtype)
-            made[column.name] = as_dtype(decoded.astype(np.float64), whole) if whole else decoded
+            numbers = whole and column.kind != "empty"
+            made[column.name] = as_dtype(decoded.astype(np.float64), whole) if numbers else decoded
             start += column.width
         return made
 
@@ -231,9 +232,9 @@ class Table(Modality):
 
 def fit_columns(source: Source, column_types: ColumnTypes) -> list[Column]:
     """Infer the kinds of all columns that the user does not name, and let each learn from its values."""
-    if isinstance(column_types, str) and column_types != INFER:
+    if column_types not in (None, INFER) and not isinstance(column_types, Mapping):
         raise ValueError(f"column_types came as {column_types!r}; it is 'infer', or kinds by column name.")
-    wanted = {} if column_types is None or isinstance(column_types, str) else dict(column_types)
+    wanted = {str(name): kind for name, kind in column_types.items()} if isinstance(column_types, Mapping) else {}
     names = list(source.names or ())
     unknown = [name for name in wanted if name not in names]
     if unknown:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections.abc import Sequence
 from typing import BinaryIO
 
@@ -20,6 +21,7 @@ from .source import Source
 LARGEST = 2 << 30  # bytes of text that are read whole
 TO_LOOK_AT = 1 << 20
 EXACT = 2.0**53
+CODE = re.compile(r"[+-]?0\d")
 
 
 class TextSource(Source):
@@ -121,8 +123,12 @@ def read_rows(file: BinaryIO, place: str) -> list[list[str]]:
 def typed(name: str, cells: list[str]) -> Raw:
     """A column as truths, numbers or text: what all of its cells spell.
 
+    Whole numbers with zeros in front, or too large to compute with, are codes: text.
+
     >>> typed("x", ["1", "", "2.5"]).values.tolist(), typed("x", ["1", "b"]).dtype
     ([1.0, nan, 2.5], 'str')
+    >>> typed("zip", ["00501", "90210"]).dtype
+    'str'
     """
     cells = [cell.strip() for cell in cells]
     known = np.array([cell.lower() not in MISSING for cell in cells])
@@ -131,10 +137,11 @@ def typed(name: str, cells: list[str]) -> Raw:
         truths = np.zeros(len(cells), dtype=bool)
         truths[known] = [cell.lower() == "true" for cell in held]
         return Raw(name, truths, known, "bool")
-    if all(is_number(cell) and not is_boolean(cell) for cell in held):
+    whole = bool(held) and all(map(WHOLE.fullmatch, held))
+    codes = whole and any(CODE.match(cell) or abs(int(cell)) >= EXACT for cell in held)
+    if not codes and all(is_number(cell) and not is_boolean(cell) for cell in held):
         values = np.full(len(cells), np.nan)
         values[known] = [number(cell) for cell in held]
-        whole = bool(held) and all(map(WHOLE.fullmatch, held)) and bool((np.abs(values[known]) < EXACT).all())
         return Raw(name, values, known, "int64" if whole else "float64")
     words = np.full(len(cells), None, dtype=object)
     words[known] = held
