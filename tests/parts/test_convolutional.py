@@ -91,7 +91,9 @@ def test_a_decoder_begins_at_the_mean_of_each_channel(hidden: int | None) -> Non
 
 @pytest.mark.parametrize("hidden", [0, -1, 2.5, "many"])
 def test_a_senseless_width_is_refused(hidden: object) -> None:
-    with pytest.raises(ValueError, match=r"Conv: hidden came as .*; it must be a whole number of at least 1, or None"):
+    with pytest.raises(
+        (ValueError, TypeError), match=r"Conv: hidden came as .*; it must be a whole number of at least 1, or None"
+    ):
         Conv(hidden=hidden).check()  # type: ignore[arg-type]
     assert Conv(hidden=None).check().hidden is None
 

@@ -103,7 +103,8 @@ def check_field(owner: str, field: dataclasses.Field, value: Any) -> None:
             possible.replace("a number", "a whole number") if not str(field.type).startswith("float") else possible
         )
         error = ValueError if number else TypeError
-        raise error(f"{owner}: {field.name} came as {value!r}; it must be {possible}.")
+        nothing = ", or None" if "None" in str(field.type) else ""
+        raise error(f"{owner}: {field.name} came as {value!r}; it must be {possible}{nothing}.")
 
 
 def whole_widths(owner: str, name: str, value: Any) -> tuple[int, ...]:
