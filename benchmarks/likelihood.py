@@ -6,7 +6,7 @@ likelihood. Trained on the 60,000 training pictures (the library holds a tenth o
 
     python benchmarks/likelihood.py --epochs 700 --learning-rate 0.005 --weight-decay 0.02 --save vae.safetensors
     python benchmarks/likelihood.py --draws 50 --epochs 22 --learning-rate 0.005 --weight-decay 0.02 --batch-size 300 \
-        --start vae.safetensors
+        --start vae.safetensors --seed 1
 """
 
 from __future__ import annotations

@@ -37,11 +37,8 @@ def reduce(page: Page, model: VAE, test: pd.DataFrame) -> None:
         f"{test.shape[1]} columns become {codes.shape[1]} numbers; {model.score(test):.1%} of the variation returns."
     )
     order = np.argsort(-codes.var(0))[:2]
-    page.scatter(
-        "People in the plane of two numbers, by income",
-        codes[:2000, order],
-        (test["income"] == ">50K").to_numpy()[:2000].astype(int),
-    )
+    rich = (test["income"] == ">50K").to_numpy()[:2000].astype(int)
+    page.scatter("People in the plane of two numbers, by income", codes[:2000, order], rich, ("<=50K", ">50K"))
 
 
 def score(page: Page, model: VAE, test: pd.DataFrame) -> None:

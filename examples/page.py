@@ -25,6 +25,7 @@ SWITCHES = (
     "".join(
         f".map:has(.k{k}:not(:checked)) .g{k} {{ display: none; }} .g{k} {{ fill: var(--c{k}); }}" for k in range(10)
     )
+    + ".wide td, .wide th { overflow-wrap: normal; white-space: nowrap; } "
     + ".sheet { max-width: 760px; } .map svg { max-width: 640px; } "
     + "label { margin-right: 14px; } h3 { margin-top: 28px; }"
     + "".join(f"svg .line.l{k} {{ stroke: var(--c{k}); }}" for k in range(10))
@@ -84,7 +85,11 @@ class Page:
         ]
         self.parts += [
             element("h3", title),
-            element("table", element("thead", element("tr", head)), *(element("tr", row) for row in body)),
+            element(
+                "div",
+                element("table", element("thead", element("tr", head)), *(element("tr", row) for row in body)),
+                class_="wide",
+            ),
         ]
 
     def pictures(
@@ -111,21 +116,25 @@ class Page:
             element("div", figure, class_="sheet"),
         ]
 
-    def scatter(self, title: str, points: np.ndarray, labels: np.ndarray) -> None:
-        """Points in a plane by their digit: each tells its place when pointed at, each digit can be switched off."""
+    def scatter(self, title: str, points: np.ndarray, labels: np.ndarray, names: Sequence[str] | None = None) -> None:
+        """Points in a plane by their label: each tells its place when pointed at, each label can be switched off.
+
+        Labels are digits, or places among ``names``.
+        """
+        called = [str(k) for k in range(10)] if names is None else names
         plot = Plot(limits(points[:, 0]), limits(points[:, 1]), width=640, height=520)
         switches = [
             element(
                 "label",
                 Markup(f'<input type="checkbox" class="k{k}" checked>'),
-                element("span", str(k), class_=f"key c{k}"),
+                element("span", called[k], class_=f"key c{k}"),
             )
             for k in np.unique(labels).tolist()
         ]
         dots = [
             element(
                 "circle",
-                element("title", f"{k} at ({x:.3g}, {y:.3g})"),
+                element("title", f"{called[k]} at ({x:.3g}, {y:.3g})"),
                 cx=plot.across(x),
                 cy=plot.down(y),
                 r="2.6",

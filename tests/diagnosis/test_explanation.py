@@ -460,3 +460,13 @@ def test_stretches_do_not_change_what_is_written(files: tuple[Path, Path], monke
     one, other = (pd.read_csv(pd.io.common.StringIO(text)) for text in (whole, parts))
     assert other["surprise"].to_numpy() == pytest.approx(one["surprise"].to_numpy(), rel=1e-4, abs=1e-5)
     assert other["column_1"].equals(one["column_1"])
+
+
+def test_what_came_as_expected_surprises_nobody() -> None:
+    random = np.random.default_rng(0)
+    gain = np.where(random.random(400) < 0.9, 0, random.choice([500, 2415, 99999], 400))  # by quantiles: plateaus
+    frame = pd.DataFrame({"gain": gain, "kind": np.where(gain > 0, "rich", "poor")})
+    told = explain(VAE(code_size=2, epochs=20, random_state=0).fit(frame), frame)
+    same = told.observed[:, 0] == told.expected[:, 0]
+    assert same.mean() > 0.5
+    assert (told.surprise[same, 0] == 0).all()

@@ -14,7 +14,7 @@ from torch.nn import functional
 from ..core.kinds import Loss
 from ..core.roundtrip import RoundTrip
 from ..data.choosing import open_data
-from ..data.columns import DAY, Choice, Column, Levels, Moment, Truth, parts_of
+from ..data.columns import DAY, Choice, Column, Levels, Moment, Number, Truth, parts_of
 from ..data.frames import with_holes
 from ..data.modality import Modality
 from ..data.source import Source
@@ -282,6 +282,8 @@ def of_columns(modality: Table, source: Source, means: Tensor, cells: np.ndarray
             there = raw.known & (cells[:, hole] > cells[:, start:hole].sum(1))
             expected[there, at], probability[there, at] = None, wholes[there, hole].clip(0, 1)
         surprise[~raw.known, at] = 0.0
+        if isinstance(column, Number):  # many places on a curve are one value: what came as expected surprises nobody
+            surprise[observed[:, at] == expected[:, at], at] = 0.0
         start += column.width
     return Explanation(tuple(column.name for column in columns), observed, expected, probability, surprise, backend)
 
