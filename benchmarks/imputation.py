@@ -12,6 +12,7 @@ methods get the same cells: the baselines as numbers, categories as shares, with
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
 import warnings
@@ -29,7 +30,7 @@ from common import ROOT, machine, machine_line, print_table
 from diabolo import VAE, Imputer, TabularMaskedAutoencoder
 from diabolo.data.choosing import fit_modality, open_data
 from diabolo.data.tables import Table
-from diabolo.tasks.imputer import holes_of
+from diabolo.tasks.holes import holes_of
 
 READING: dict[str, dict[str, Any]] = {
     "penguins.csv": {},
@@ -212,6 +213,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.3, help="of the known cells that is hidden")
     parser.add_argument("--tables", nargs="*", help="only these")
     parser.add_argument("--methods", nargs="*", choices=list(METHODS), help="only these")
+    parser.add_argument("--json", type=Path, help="every figure of every seed")
     options = parser.parse_args()
     print(machine_line(machine()), flush=True)
     if options.small:
@@ -241,10 +243,12 @@ def main() -> None:
         rows = []
         judged = [table for table in found if not np.isnan(results[table, names[0], settings[0], measure]).all()]
         for name in names if judged else ():
-            means = [np.mean([np.mean(results[table, name, s, measure]) for table in judged]) for s in settings]
-            rows.append([name, *(f"{mean:.3f}" for mean in means)])
+            by_seed = [np.mean([results[table, name, s, measure] for table in judged], axis=0) for s in settings]
+            rows.append([name, *(f"{m.mean():.3f} ({m.min():.3f} to {m.max():.3f})" for m in by_seed)])
         if rows:
-            print_table(f"{measure}, mean over {len(judged)} tables", ["", *settings], rows)
+            print_table(f"{measure}, mean over {len(judged)} tables (range over seeds)", ["", *settings], rows)
+    if options.json:
+        options.json.write_text(json.dumps({" | ".join(key): values for key, values in results.items()}, indent=1))
 
 
 if __name__ == "__main__":

@@ -99,6 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--small", action="store_true", help="3,000 rows, 60 epochs, one seed")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=["default"], help=f"{', '.join(CONFIGURATIONS)}, all")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -110,7 +111,7 @@ def main() -> None:
     print(f"Adult, {len(train):,} rows to fit, {len(train):,} generated, {len(test):,} test rows to judge\n")
     results: dict[str, list[list[float]]] = {}
     for name in names:
-        for seed in range(options.seeds):
+        for seed in range(options.first_seed, options.first_seed + options.seeds):
             report, facts = measure(name, seed, train, test, options.small)
             density, fit_seconds, draw_seconds, judge_seconds = facts
             seconds = f"{fit_seconds:.0f} s to fit, {draw_seconds:.0f} to draw, {judge_seconds:.0f} to judge"

@@ -21,11 +21,13 @@ HOMES = {
     **dict.fromkeys(["L1", "ActiveUnits", "GateTraining", "Revival", "TargetActivity"], ".penalties"),
     **dict.fromkeys(["CodeNorm", "Contraction", "DecoderSmoothness"], ".penalties"),
     **dict.fromkeys(["Generator", "load"], ".tasks.storage"),
-    **dict.fromkeys(["ConvAutoencoder", "FiniteScalarAutoencoder", "VQVAE"], ".estimators"),
+    **dict.fromkeys(["ConvAutoencoder", "EnsembleAutoencoder", "FiniteScalarAutoencoder", "VQVAE"], ".estimators"),
     **dict.fromkeys(["MLP", "Conv", "Linear", "Recurrent"], ".architectures"),
     **dict.fromkeys(["SequenceAutoencoder"], ".estimators"),
     **dict.fromkeys(["Gaussian", "Identity"], ".bottlenecks"),
-    **dict.fromkeys(["BlockMasking", "Blur", "Clean", "Downscaling", "GaussianNoise", "Masking"], ".corruptions"),
+    **dict.fromkeys(
+        ["BlockMasking", "Blur", "Clean", "Downscaling", "GaussianNoise", "Masking", "NoiseLevels"], ".corruptions"
+    ),
     **dict.fromkeys(["Mirror", "Permutation", "Rotation", "SaltAndPepper", "ShiftedNoise", "Swap"], ".corruptions"),
     **dict.fromkeys(["BernoulliLikelihood", "ColumnLikelihood", "GaussianLikelihood", "SquaredError"], ".losses"),
     **dict.fromkeys(["AbsoluteError", "HuberLoss", "LaplaceLikelihood", "StudentTLikelihood"], ".losses"),
@@ -48,6 +50,13 @@ HOMES = {
     **dict.fromkeys(["explain"], ".diagnosis"),
     **dict.fromkeys(["Constant", "CosineDecay", "LinearDecay", "Muon", "Torch"], ".training"),
     **dict.fromkeys(["Imputer"], ".tasks"),
+    **dict.fromkeys(["SeriesAnomalyDetector", "SeriesExplanation"], ".tasks"),
+    **dict.fromkeys(["AnomalyDetector", "AnomalyScore", "CodeDistance", "CodeMahalanobis"], ".tasks"),
+    **dict.fromkeys(["ConditionalError", "DenoisingError", "NegativeLogLikelihood", "NeighborDistance"], ".tasks"),
+    **dict.fromkeys(["OutOfRange", "ReconstructionError", "StandardizedError"], ".tasks"),
+    **dict.fromkeys(["AlertsPerDay", "Calibration", "Contamination", "Quantile", "Score", "Threshold"], ".tasks"),
+    **dict.fromkeys(["AdaptiveFalseDiscoveryRate", "ConditionalFalseDiscoveryRate"], ".tasks"),
+    **dict.fromkeys(["FalseDiscoveryProportion", "FalseDiscoveryRate", "false_positive_budget"], ".tasks"),
     **dict.fromkeys(
         ["DataError", "DivergedError", "MissingPackageError", "ModelFileError", "ShapeError"], ".core.errors"
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pandas as pd
 import pytest
 
 import diabolo
+from diabolo.cli.watching import Lines
+from diabolo.estimators.storage import Task
 from diabolo.tasks.generator import STANDARD
 
 Call = Callable[..., Any]
@@ -90,3 +93,30 @@ def test_other_commands_take_the_autoencoder_out_of_a_generator(
     assert call("verify", generator_file).exit_code == 0
     assert "Generator around VAE(" in call("info", generator_file).stdout
     assert "would be drawn" in call("sample", generator_file, "--dry-run").stderr
+
+
+def press_after_the_third(lines: Lines, run: Any, row: dict[str, Any]) -> None:
+    """Ctrl-C."""
+    if row["epoch"] == 2:
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("task", ["generator", "imputer"])
+def test_an_interrupted_task_goes_on_to_the_same_bytes(
+    task: str, table_file: Path, tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [f"--{task}", "--epochs", 5, "--seed", 0]
+    straight, broken = tmp_path / "straight.safetensors", tmp_path / "broken.safetensors"
+    assert call("fit", table_file, "-o", straight, *words).exit_code == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Lines, "on_epoch", press_after_the_third)
+        result = call("fit", table_file, "-o", broken, *words)
+    assert result.exit_code == 128 + signal.SIGINT, result.stderr
+    assert "Go on with: " in result.stderr
+    assert f"--{task}" in result.stderr
+    assert not isinstance(diabolo.load(broken), Task)  # only the autoencoder so far
+    result = call("fit", table_file, "-o", broken, *words, "--resume")
+    assert result.exit_code == 0, result.stderr
+    assert "going on from" in result.stderr
+    assert broken.read_bytes() == straight.read_bytes()
+    assert not Path(f"{broken}.checkpoint").exists()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -15,7 +18,9 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 
 from diabolo import (
     VAE,
@@ -23,19 +28,22 @@ from diabolo import (
     ColumnLikelihood,
     ConvAutoencoder,
     DataError,
+    Imputer,
     LinearAutoencoder,
     Masking,
     SequenceAutoencoder,
     ShapeError,
     Swap,
+    explain,
     load,
 )
 from diabolo.cli import group
 from diabolo.core.parts import every
-from diabolo.data.choosing import open_data
-from diabolo.data.columns import MOST_SLOTS, infer
+from diabolo.data.choices import MOST_SLOTS
+from diabolo.data.choosing import fit_modality, open_data
 from diabolo.data.curves import Curve, Logarithm, Quantiles, Standard, choose_curve
 from diabolo.data.dialect import is_number
+from diabolo.data.kinds import infer, restore_column
 from diabolo.data.raw import Raw
 from diabolo.data.tables import INFER, Table
 from diabolo.estimators import Estimator
@@ -131,6 +139,99 @@ def test_an_arrow_table_comes_back_as_it_was() -> None:
     assert back.column_names == table.column_names
 
 
+def arrow_table() -> pa.Table:
+    """Dtypes that only arrow has."""
+    words = ["A", "B", "A", "C"] * 10
+    return pa.table(
+        {
+            "money": pa.array([Decimal("1.10"), Decimal("2.05")] * 20, pa.decimal128(10, 2)),
+            "place": pa.array(words, pa.dictionary(pa.int8(), pa.large_string())),
+            "view": pa.array(words, pa.string_view()),
+            "long": pa.array(words, pa.large_string()),
+            "zoned": pa.array([START, None] * 20, pa.timestamp("ms", "Europe/Paris")),
+            "day": pa.array([START.date(), datetime.date(2021, 1, 1)] * 20, pa.date32()),
+            "short": pa.array([1, 2] * 20, pa.uint8()),
+            "float": pa.array([1.5, 2.5] * 20, pa.float32()),
+            "truth": pa.array([True, None] * 20),
+        }
+    )
+
+
+def arrow_in_pandas() -> pd.DataFrame:
+    """The same in pandas."""
+    return arrow_table().to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def decimals_in_polars() -> pl.DataFrame:
+    """Decimals in polars, among words."""
+    money = pl.Series([Decimal("1.10"), Decimal("2.05")] * 20, dtype=pl.Decimal(12, 2))
+    return pl.DataFrame(
+        {"money": money, "word": ["a", "b"] * 20, "time": pl.Series([START] * 40, dtype=pl.Datetime("ms"))}
+    )
+
+
+@pytest.mark.parametrize("make", [arrow_table, arrow_in_pandas, decimals_in_polars])
+@pytest.mark.parametrize("numbers", [False, True])
+def test_dtypes_that_only_a_library_has_come_back(make: Any, numbers: bool) -> None:
+    frame = make()
+    if numbers:
+        names = [name for name in ("money", "short", "float") if name in list(nw.from_native(frame).columns)]
+        frame = nw.from_native(frame).select(names).to_native()
+    table = Table.fit(open_data(frame), "auto")
+    values = table.read(open_data(frame)).values
+    for back in (table.write(values), table.write(values, like=frame)):
+        assert type(back) is type(frame)
+        assert dict(nw.from_native(back).schema) == dict(nw.from_native(frame).schema)
+        assert dtypes_of(back) == dtypes_of(frame)
+        assert nw.from_native(back)["money"].to_list() == nw.from_native(frame)["money"].to_list()
+
+
+def dtypes_of(frame: Any) -> list[str]:
+    """The dtypes as the library itself has them."""
+    return [str(kind) for kind in (frame.schema.types if isinstance(frame, pa.Table) else frame.dtypes)]
+
+
+@pytest.mark.parametrize(
+    "dtype", ["Int64", "UInt8", "Float32", "boolean", "int16[pyarrow]", "bool[pyarrow]", "double[pyarrow]", "object"]
+)
+def test_nullable_numbers_come_back_nullable(dtype: str) -> None:
+    frame = pd.DataFrame({"a": pd.array([1, 0, None, 1] * 10, dtype=dtype), "b": np.arange(40)})
+    model = Autoencoder(code_size=1, epochs=1, random_state=0).fit(frame)
+    assert isinstance(model.modality_, Table)
+    for back in (model.reconstruct(frame), model.inverse_transform(model.transform(frame))):
+        pd.testing.assert_series_equal(back.dtypes, frame.dtypes)
+        assert back["a"].notna().all()
+
+
+@pytest.mark.parametrize("names", [[0, 1, 2], [2019, 2020, 2021], pd.date_range("2020", periods=3)])
+def test_numbers_under_names_that_are_no_text_come_back_as_a_frame(names: Any) -> None:
+    frame = pd.DataFrame(RNG.normal(size=(40, 3)), columns=names, index=range(5, 45)).astype({names[0]: "float32"})
+    model = Autoencoder(code_size=2, epochs=1, random_state=0).fit(frame)
+    back = model.reconstruct(frame)
+    assert back.columns.equals(frame.columns)
+    assert back.index.equals(frame.index)
+    pd.testing.assert_series_equal(back.dtypes, frame.dtypes)
+    without = model.inverse_transform(model.transform(frame))
+    assert list(without.columns) == (names if isinstance(names, list) else list(map(str, names)))
+    assert model.transform(frame.to_numpy()).shape == (40, 2)
+
+
+def test_pixels_under_numbers_keep_one_scale() -> None:
+    pixels = load_digits().data[:100]
+    table, array = (fit_modality(open_data(X)) for X in (pd.DataFrame(pixels), pixels))
+    assert table.scaling.unit
+    assert np.array_equal(table.scaling.scale, array.scaling.scale)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_whole_numbers_at_hand_hold_no_fractions(library: str) -> None:
+    make = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.table}[library]
+    table = Table.fit(open_data(make({"a": [1.5, 2.5, 9.25] * 10, "b": ["x", "y", "z"] * 10})), "auto")
+    whole = make({"a": [2, 3, 9], "b": ["x", "y", "z"]})
+    back = nw.from_native(table.write(table.read(open_data(whole)).values, like=whole))
+    assert back.schema["a"] == nw.Float64
+
+
 def test_without_the_frame_at_hand_dtypes_come_from_the_fit() -> None:
     frame = pandas_table()
     model = Autoencoder(code_size=4, epochs=1, random_state=0).fit(frame)
@@ -168,7 +269,7 @@ def test_the_user_names_kinds_and_wrong_ones_are_refused() -> None:
         Table.fit(open_data(frame), "auto", {"level": "categorical"})
     with pytest.raises(ValueError, match="'word' came as 'number'; possible are continuous"):
         Table.fit(open_data(frame), "auto", {"word": "number"})
-    with pytest.raises(DataError, match="column 'word' holds 'red', which is no number"):
+    with pytest.raises(DataError, match="column 'word', row 0 is 'red', which is no number"):
         Table.fit(open_data(frame.assign(word="red")), "auto", {"word": "continuous"})
     with pytest.raises(ValueError, match="has no columns with names"):
         Autoencoder(column_types={"a": "count"}, epochs=1).fit(np.eye(4))
@@ -337,6 +438,69 @@ def test_a_csv_file_is_read_like_the_frame(tmp_path: Path) -> None:
         assert (back[name][known] == written[name].to_numpy()[known]).all()
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("lines", "known"),
+    [
+        (["n", "1", "", "3", ""], [True, False, True, False]),
+        (["n", "1.5", "  ", "", "x"], [True, False, False, True]),
+        (["", "word", "red", "", "blue"], [True, False, True]),
+        (["", "1", "2"], [False, True, True]),
+        (["day", "2024-01-01", "", "2024-01-03"], [True, False, True]),
+    ],
+)
+def test_a_blank_line_of_one_column_is_a_hole(lines: list[str], known: list[bool], end: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(end.join([*lines, ""]).encode())
+    source = open_data(str(tmp_path / "t.csv"))
+    assert source.rows == len(known)
+    assert source.column(0, 0, source.rows).known.tolist() == known
+
+
+def test_blank_lines_between_rows_of_several_columns_are_nothing(tmp_path: Path) -> None:
+    for cells in ("1,2\n\n3,4\n\n", "a,b\n\n1,x\n\n2,y\n"):
+        (tmp_path / "t.csv").write_text(cells)
+        assert open_data(str(tmp_path / "t.csv")).rows == 2
+
+
+def test_blank_lines_are_found_again_in_any_stretch(tmp_path: Path) -> None:
+    values = np.where(np.arange(400_000) % 7 == 3, np.nan, np.arange(400_000.0) % 1000)
+    (tmp_path / "t.csv").write_text("\n".join(["n", *("" if np.isnan(v) else f"{v:g}" for v in values), ""]))
+    source = open_data(str(tmp_path / "t.csv"))
+    assert source.rows == len(values)
+    np.testing.assert_array_equal(source.read(250_000, 250_100)[:, 0], values[250_000:250_100])
+
+
+HEADERS: dict[str, tuple[str, tuple[str, ...] | None, int, str]] = {
+    "years": (
+        "country,2019,2020,2021\nNorway,5,5,6\nPeru,3,1,1\n",
+        ("country", "2019", "2020", "2021"),
+        2,
+        "one to count",
+    ),
+    "two years": ("country,2019,2020\nNorway,5,2\nPeru,3,1\n", ("country", "2019", "2020"), 2, "one to count"),
+    "falling years": (",2021,2020,2019\nNorway,5,2,1\nPeru,3,1,1\n", ("", "2021", "2020", "2019"), 2, "one to count"),
+    "numbers from 0": ("0,1,2\n5,red,1\n9,blue,1\n", ("0", "1", "2"), 2, "one to count"),
+    "every row counts up": ("red,1,2,3\nblue,4,5,6\ngreen,7,8,9\n", ("0", "1", "2", "3"), 3, "put names"),
+    "a row of data": ("39,State,77516\n50,Self,83311\n", ("0", "1", "2"), 2, "put names"),
+    "quoted": ('"country","2019","7"\nNorway,5,2\nPeru,3,1\n', ("country", "2019", "7"), 2, "being quoted"),
+    "quoted numbers": ('"2019","7"\n5,2\n3,1\n', ("2019", "7"), 2, "being quoted"),
+    "years of numbers": ("2019,2020,2021\n5,2,9\n3,1,1\n", None, 3, "put names"),
+    "all rows quoted": ('"39","State"\n"50","Self"\n', ("0", "1"), 2, "put names"),
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_names_that_are_numbers_are_told_from_data(case: str, tmp_path: Path) -> None:
+    text, names, rows, note = HEADERS[case]
+    (tmp_path / "t.csv").write_text(text)
+    source = open_data(str(tmp_path / "t.csv"))
+    assert (source.names, source.rows) == (names, rows)
+    assert source.note is not None
+    assert note in source.note
+    told = CliRunner().invoke(group, ["fit", str(tmp_path / "t.csv"), "--dry-run"])
+    assert source.note in told.stderr
+
+
 def test_a_file_without_header_has_none_invented(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("39, State-gov, 77516\n50, ?, 83311\n38, Private, 215646\n")
     source = open_data(str(tmp_path / "t.csv"))
@@ -351,7 +515,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "a decimal comma": (pd.DataFrame({"a": ["1.5", "2", "3", "4,5"]}), "decimal comma becomes a point"),
     "dates spelled in two ways": (
         pd.DataFrame({"a": ["2020-01-01", "2020-01-02 10:00"]}),
-        "column 'a' holds text that is no date",
+        "column 'a', row 1 is '2020-01-02 10:00', spelled otherwise than '2020-01-01'",
     ),
 }
 
@@ -378,6 +542,41 @@ def test_a_new_level_of_an_order_is_refused_with_the_remedy() -> None:
     model = Autoencoder(code_size=1, epochs=1, random_state=0).fit(frame)
     with pytest.raises(DataError, match="column 'a' holds 'mid', which was not there at fit"):
         model.transform(pd.DataFrame({"a": ["mid"]}))
+
+
+@pytest.mark.parametrize("kind", ["ordinal", "binary"])
+def test_a_value_that_is_no_level_is_surprising_and_stays_as_it_was_written(kind: str) -> None:
+    draw = np.random.default_rng(0)
+    levels = draw.integers(1, 5, 200) if kind == "ordinal" else draw.integers(0, 2, 200)
+    frame = pd.DataFrame(
+        {"a": levels, "b": draw.choice(["x", "y"], 200), "c": np.where(draw.random(200) < 0.2, None, "z")}
+    )
+    model = VAE(code_size=2, epochs=20, random_state=0, column_types={"a": kind}).fit(frame)
+    assert "a=another" in model.modality_.column_names()
+    row = frame.iloc[:1].assign(c="z")
+    known, strange = (explain(model, row.assign(a=value)) for value in (levels[0], 9))
+    assert strange.surprise[0, 0] > 5 > known.surprise[0, 0]
+    assert model.score_samples(row.assign(a=9))[0] < model.score_samples(row.assign(a=levels[0]))[0] - 5
+    assert strange.observed[0, 0] == 9
+    assert strange.expected[0, 0] in levels
+    assert model.reconstruct(row.assign(a=9))["a"].isin(levels).all()
+    whole = Imputer(FrozenEstimator(model), random_state=0).fit(frame).transform(row.assign(a=9, c=None))
+    assert (whole["a"].item(), whole["c"].item()) == (9, "z")
+
+
+def test_truths_that_come_as_numbers_are_no_others() -> None:
+    frame = pd.DataFrame({"a": [True, False] * 10, "b": ["x", "y"] * 10})
+    model = Autoencoder(code_size=1, epochs=1, random_state=0).fit(frame)
+    as_numbers = frame.assign(a=frame["a"].astype(float))
+    np.testing.assert_array_equal(model.transform(as_numbers), model.transform(frame))
+
+
+def test_models_of_before_read_their_levels_as_they_did() -> None:
+    plain = {"kind": "ordinal", "name": "a", "dtype": "int64", "holes": True, "levels": [1, 3, 5]}
+    column = restore_column(plain)
+    assert column.cell_names == ["a > 1", "a > 3", "a is missing"]
+    raw = Raw("a", np.array([9, 3, 0]), np.array([True, True, False]), "int64")
+    np.testing.assert_array_equal(column.encode(raw), [[1, 1, 0], [1, 0, 0], [np.nan, np.nan, 1]])
 
 
 def test_words_and_numbers_in_one_column_are_categories() -> None:
@@ -471,6 +670,31 @@ def test_presets_for_pictures_and_sequences_refuse_words() -> None:
         SequenceAutoencoder(epochs=1).fit(pandas_table())
 
 
+def test_dates_that_no_calendar_of_python_holds_are_refused() -> None:
+    days = np.array(["2020-01-01", "-9000-01-01", "20000-12-31"], "datetime64[s]")
+    with pytest.raises(DataError, match="column 'a', row 1 is -9000-01-01, and years go from 1 to 9999"):
+        Autoencoder(epochs=1).fit(pd.DataFrame({"a": days, "b": ["x", "y", "z"]}))
+
+
+def test_whole_numbers_wider_than_numpys_are_read() -> None:
+    frame = pl.DataFrame({"a": pl.Series([1, 2, 3] * 10, dtype=pl.Int128), "b": range(30)})
+    for table in (frame, frame.with_columns(c=pl.lit("x"))):
+        assert there_and_back(table).schema == table.schema
+
+
+def test_what_is_too_far_is_told_as_the_user_wrote_it() -> None:
+    frame = pd.DataFrame({"size": RNG.normal(size=60), "color": ["red", "blue", None] * 20})
+    model = Autoencoder(code_size=1, epochs=1, random_state=0).fit(frame)
+    wild = frame.copy()
+    wild.loc[41, "size"] = -3.25e40
+    for ask in (model.transform, model.score_samples, model.reconstruct, lambda X: explain(model, X)):
+        with pytest.raises(DataError, match=r"column 'size', row 41 \(-3.25e\+40\) is too far from the rest"):
+            ask(wild)
+    extreme = pd.DataFrame({"a": [1.7e308, -1.7e308, 0.0], "b": [1.0, 2.0, 3.0]})
+    with pytest.raises(DataError, match=r"column 'a' varies more than numbers can say, from -1.7e\+308 to 1.7e\+308"):
+        Autoencoder(epochs=1).fit(extreme)
+
+
 @pytest.mark.parametrize("names", [[0, 1], ["0", "1"]])
 def test_names_that_are_numbers_stay_what_they_are(names: list[Any]) -> None:
     frame = pd.DataFrame([["x", 1.5], ["y", 2.5], ["x", 3.5]], columns=names)
@@ -551,6 +775,59 @@ def test_numbers_of_other_habits_are_refused(cells: list[Any], kind: str | None,
 def test_missing_words_and_truths_are_no_numbers() -> None:
     assert infer(Raw("a", np.array(["", "a", "", ""], dtype=object), np.ones(4, dtype=bool))).kind == "categorical"
     assert infer(Raw("a", np.array(["true", "false", "maybe", "true"], object), np.ones(4, bool))).kind == "categorical"
+
+
+WRONG: dict[str, tuple[list[Any], str, str, str]] = {
+    "words as date": (["2024-01-01", None, "soon"], "date", "row 2 is 'soon', which is no date", "ordinal, binary"),
+    "numbers as date": ([5, 6, 7], "date", "row 0 is 5, which is no date", "continuous, integer, count, ordinal"),
+    "truths as date": ([True, False, True], "date", "row 0 is True, which is no date", "continuous, integer, count"),
+    "no day of the year": (["2024-02-30", "x", "y"], "date", "row 0 is '2024-02-30', which is no date", "ordinal"),
+    "words as number": (["1", None, "x"], "continuous", "row 2 is 'x', which is no number", "ordinal, binary"),
+    "comma as number": (
+        ["1", "0,5", "2"],
+        "continuous",
+        r"row 1 is '0,5', .*a decimal comma becomes a point",
+        "ordinal",
+    ),
+    "infinite word": (["1", "inf", "2"], "continuous", "row 1 is 'inf', which is no number", "ordinal"),
+    "fraction as integer": (
+        [1.0, None, 1.5],
+        "integer",
+        "row 2 is 1.5, which is no whole number",
+        "continuous, ordinal",
+    ),
+    "fraction as count": ([1.0, 0.5, 2.0], "count", "row 1 is 0.5, which is no whole number", "continuous, ordinal"),
+    "negative as count": ([1, -2, 2], "count", "row 1 is -2, and counts begin at 0", "continuous, integer, ordinal"),
+    "three as binary": (
+        ["a", "b", "c"],
+        "binary",
+        "row 2 is 'c', which is neither 'a' nor 'b'",
+        "ordinal, categorical",
+    ),
+    **{
+        f"date as {kind}": ([START, None, START], kind, "row 0 is .*2020.*, which is a date", "date")
+        for kind in ("continuous", "integer", "count", "ordinal", "binary", "categorical")
+    },
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_kind_is_refused_with_the_cell_and_what_is_possible(case: str) -> None:
+    cells, kind, told, possible = WRONG[case]
+    frame = pd.DataFrame({"a": cells, "b": ["x", "y", "z"]})
+    with pytest.raises(
+        DataError, match=f"column 'a', {told}.*; the column was said to be {kind}.*possible are {possible}"
+    ):
+        Autoencoder(epochs=1, column_types={"a": kind}).fit(frame)
+    for fitting in re.findall(r"possible are (.*)\.", str(refusal(frame, kind)))[0].split(", "):
+        assert Table.fit(open_data(frame), "auto", {"a": fitting}).columns[0].kind == fitting
+
+
+def refusal(frame: pd.DataFrame, kind: str) -> DataError:
+    """The error that a wrong kind raises."""
+    with pytest.raises(DataError) as caught:
+        Table.fit(open_data(frame), "auto", {"a": kind})
+    return caught.value
 
 
 @pytest.mark.parametrize("types", [["a"], 5, "auto"])

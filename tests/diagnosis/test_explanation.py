@@ -11,6 +11,7 @@ import click.testing
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import torch
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
@@ -188,11 +189,14 @@ def test_a_mixed_table_is_told_in_the_users_values() -> None:
     assert np.allclose(told.share.sum(1), strange)
     loss, (trip,) = model.objective_.loss, model.round_trips(frame)
     cells = loss.surprise(trip).double().numpy()
-    assert told.surprise[:, 1] == pytest.approx(cells[:, 2])  # length takes two cells: its value, and whether it lacks
+    other = told.observed[:, 1] != told.expected[:, 1]
+    assert told.surprise[other, 1] == pytest.approx(
+        cells[other, 2]
+    )  # length takes two cells: its value, and whether it lacks
 
 
 def test_what_was_never_seen_is_told_as_it_is() -> None:
-    frame = mixed()
+    frame = mixed().dropna(ignore_index=True)
     model = Autoencoder(code_size=3, epochs=20, random_state=0).fit(frame)
     strange = frame.iloc[:1].assign(color="violet", length=99.0)
     told = explain(model, strange)
@@ -262,6 +266,26 @@ def test_every_kind_of_data_is_explained(kind: str) -> None:
         unit = 16.0  # digits reach from 0 to 16
         errors = np.square(told.expected - told.observed) / unit**2
         assert told.surprise / errors.clip(1e-12) == pytest.approx(np.median(told.surprise / errors), rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("zone", "library"),
+    [
+        *((zone, library) for zone in ("Europe/Paris", "UTC") for library in ("pandas", "polars", "pyarrow")),
+        *(("+02:00", library) for library in ("pandas", "pyarrow")),  # polars knows zones by name only
+    ],
+)
+def test_times_are_told_in_their_own_zone(zone: str, library: str) -> None:
+    hours = pd.date_range("2024-03-30", periods=40, freq="7h", tz=zone).astype(f"datetime64[us, {zone}]")
+    frame: Any = pd.DataFrame({"when": hours, "color": ["red", "blue"] * 20})
+    if library != "pandas":
+        table = pa.Table.from_pandas(frame)
+        frame = table if library == "pyarrow" else pl.from_arrow(table)
+    told = explain(Autoencoder(code_size=1, epochs=1, random_state=0).fit(frame), frame)
+    assert told.observed[:, 0].tolist() == hours.to_pydatetime().tolist()
+    assert [str(cell) for cell in told.observed[:, 0]] == [str(cell) for cell in hours.to_pydatetime()]
+    assert all(cell.tzinfo is not None for cell in told.expected[:, 0])
+    assert told.observed[9, 0].hour == hours[9].hour
 
 
 def test_rows_are_explained_alone_as_among_others() -> None:

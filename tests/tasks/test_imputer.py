@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ import pyarrow as pa
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from diabolo import VAE, Autoencoder, Imputer, TabularMaskedAutoencoder, load
+from diabolo import VAE, Autoencoder, Imputer, MaskedAutoencoder, TabularMaskedAutoencoder, load
 from diabolo.data.choosing import open_data
-from diabolo.tasks.imputer import fill_column, holes_of
+from diabolo.data.delimited import DelimitedSource
+from diabolo.tasks.holes import fill_column, holes_of
 
 RNG = np.random.default_rng(0)
 ROWS = 80
@@ -267,32 +270,106 @@ def test_a_column_that_misses_its_value_is_hidden_whole() -> None:
         start += column.width
 
 
-def test_impute_on_the_command_line(tmp_path: Path) -> None:
+def call(*words: object) -> Any:
+    """A command in this process."""
     from click.testing import CliRunner
 
     from diabolo.cli import group
 
-    def call(*words: object) -> Any:
-        return CliRunner().invoke(group, [str(word) for word in words])
+    return CliRunner().invoke(group, [str(word) for word in words])
 
-    holed = tmp_path / "holed.csv"
-    rows = [f"{at % 7},{'' if at % 5 == 2 else at / 4},{'' if at % 6 == 1 else 'ab'[at % 2]}" for at in range(60)]
-    holed.write_text("\n".join(["n,x,word", *rows]) + "\n")
-    model = tmp_path / "model.safetensors"
+
+def hollow(path: Path) -> Path:
+    """A csv file with holes, and numbers spelled in their own ways."""
+    rows = [
+        f"{at % 7},{'' if at % 5 == 2 else f'{at / 4:.3f}'},{'' if at % 6 == 1 else 'ab'[at % 2]}" for at in range(60)
+    ]
+    path.write_text("\n".join(["n,x,word", *rows]) + "\n")
+    return path
+
+
+def test_impute_on_the_command_line(tmp_path: Path) -> None:
+    holed, model = hollow(tmp_path / "holed.csv"), tmp_path / "model.safetensors"
     assert call("fit", holed, "-o", model, "-p", "vae", "--epochs", 2, "--seed", 0).exit_code == 0
     result = call("impute", model, holed, "-o", tmp_path / "whole.csv")
     assert result.exit_code == 0, result.output
     assert "22 cells filled" in result.stderr
-    before, after = pd.read_csv(holed, dtype=str), pd.read_csv(tmp_path / "whole.csv", dtype=str)
-    assert not after.isna().any().any()
-    assert (after["n"] == before["n"]).all()
-    assert (after["word"][before["word"].notna()] == before["word"].dropna()).all()
-    assert np.array_equal(after["x"][before["x"].notna()].astype(float), before["x"].dropna().astype(float))
     result = call("impute", model, holed, "-o", tmp_path / "drawn.csv", "--draws", 2, "--seed", 1)
     assert result.exit_code == 0, result.output
     first, second = ((tmp_path / f"drawn-{at}.csv").read_text() for at in (1, 2))
     assert first != second
     assert call("impute", model, holed, "--draws", 2).exit_code == 2
+    (tmp_path / "new-1.csv").write_text("mine")
+    assert call("impute", model, holed, "-o", tmp_path / "new.csv", "--draws", 2).exit_code == 2
+    assert (tmp_path / "new-1.csv").read_text() == "mine"
+    assert not (tmp_path / "new-2.csv").exists()
+
+
+SPELLINGS = {
+    "words and numbers": "n;x;word;truth;day\n"
+    + "\n".join(
+        f"+{at % 7};{'NA' if at % 5 == 2 else f'{at / 4:.3f}'};{'' if at % 6 == 1 else ('a, b', 'c')[at % 2]};"
+        f"{'?' if at % 9 == 4 else ('TRUE', 'FALSE')[at % 2]};{'' if at % 8 == 3 else f'2024-01-{1 + at % 28:02d}'}"
+        for at in range(60)
+    ),
+    "numbers": "a,b\n" + "\n".join(f"{at}.50,{'' if at % 4 == 1 else f'{at * 3.0:.2e}'}" for at in range(60)),
+    "numbers without names": "\n".join(f"{at}.50,{'nan' if at % 4 == 1 else f'{at * 3.0:.2e}'}" for at in range(60)),
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_known_cells_of_text_keep_their_spelling(name: str, tmp_path: Path) -> None:
+    holed, model, whole = tmp_path / "holed.csv", tmp_path / "model.safetensors", tmp_path / "whole.tsv"
+    holed.write_text(SPELLINGS[name] + "\n")
+    assert call("fit", holed, "-o", model, "-p", "vae", "--epochs", 2, "--seed", 0).exit_code == 0
+    result = call("impute", model, holed, "-o", whole)
+    assert result.exit_code == 0, result.output
+    headed = name != "numbers without names"
+    delimiter = ";" if ";" in SPELLINGS[name] else ","
+    options: dict[str, Any] = {"dtype": str, "keep_default_na": False}
+    before = pd.read_csv(holed, sep=delimiter, header=0 if headed else None, **options).to_numpy()
+    after = pd.read_csv(whole, sep="\t", **options).to_numpy()
+    missing = np.isin(before, ["", "NA", "?", "nan"])
+    assert missing.any()
+    assert (after[~missing] == before[~missing]).all()
+    assert not np.isin(after[missing], ["", "NA", "?", "nan"]).any()
+    if name == "words and numbers":
+        assert set(after[:, 3]) == {"TRUE", "FALSE"}
+
+
+def test_the_text_of_cells_is_read_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("diabolo.data.delimited.BLOCK", 64)
+    cells = [f"{at}.{at % 10}0" for at in range(90)]
+    source = DelimitedSource(
+        io.BytesIO("".join(["a,b\n", *(f"{at},  {cell} \n" for at, cell in enumerate(cells))]).encode()), "t"
+    )
+    assert source.spelled(1, 0, 90).tolist() == cells
+    assert source.spelled(1, 31, 77).tolist() == cells[31:77]
+    assert source.spelled(0, 5, 5).tolist() == []
+
+
+def test_an_imputer_is_fitted_stored_and_used_on_the_command_line(tmp_path: Path) -> None:
+    holed, one, two = hollow(tmp_path / "holed.csv"), tmp_path / "one.safetensors", tmp_path / "two.safetensors"
+    for path in (one, two):
+        result = call("fit", holed, "-o", path, "--imputer", "--epochs", 2, "--seed", 0)
+        assert result.exit_code == 0, result.output
+    assert one.read_bytes() == two.read_bytes()
+    imputer = load(one)
+    assert isinstance(imputer, Imputer)
+    assert isinstance(imputer.estimator_, TabularMaskedAutoencoder)
+    assert imputer.estimator_.column_types == "infer"
+    assert call("info", one).stdout.count("Imputer around TabularMaskedAutoencoder(")
+    assert call("impute", one, holed, "-o", tmp_path / "whole.csv", "--draws", 1, "--seed", 3).exit_code == 0
+    whole = pd.read_csv(tmp_path / "whole-1.csv")
+    assert not whole.isna().any(axis=None)
+    few = tmp_path / "few.csv"  # too few rows to measure errors anew
+    few.write_text("n,x,word\n3,,a\n4,2.0,\n")
+    assert call("impute", one, few, "-o", tmp_path / "few-whole.csv", "--draws", 3).exit_code == 0
+    drawn = [(tmp_path / f"few-whole-{turn}.csv").read_text() for turn in (1, 2, 3)]
+    assert len(set(drawn)) > 1
+    frame = pd.read_csv(holed)
+    same_where_known(frame, imputer.transform(frame))
+    assert call("fit", holed, "-o", tmp_path / "x.safetensors", "--imputer", "--generator").exit_code == 2
 
 
 def test_calibration_is_drawn() -> None:
@@ -304,6 +381,70 @@ def test_calibration_is_drawn() -> None:
     assert calibration_plot([(0.5, 0.5)]) != calibration_plot([(0.5, 0.4)])
 
 
+def test_the_report_of_an_imputer_shows_whether_its_intervals_hold(tmp_path: Path) -> None:
+    from diabolo.report import write_report
+
+    imputer = Imputer(TabularMaskedAutoencoder(epochs=3), random_state=0).fit(correlated(400, 0))
+    told = write_report(imputer, correlated(300, 1), tmp_path / "new.html")["calibration"]
+    page = (tmp_path / "new.html").read_text()
+    assert told["rows"] == 150
+    assert not told["own"]
+    assert all(abs(promised - found) < 0.1 for promised, found in told["points"])
+    ninety = round(100 * next(found for promised, found in told["points"] if promised == 0.9))
+    assert f"Intervals of 90 % hold {ninety} % of hidden numbers" in page
+    assert page.count('aria-label="coverage of intervals"') == 1
+    imputer.errors_ = imputer.errors_ / 4
+    write_report(imputer, correlated(300, 1), tmp_path / "wrong.html")
+    assert "of hidden numbers: too narrow" in (tmp_path / "wrong.html").read_text()
+    assert write_report(imputer, correlated(400, 0), tmp_path / "own.html")["calibration"]["own"]
+    assert "calibration" not in write_report(imputer.estimator_, correlated(300, 1), tmp_path / "plain.html")
+    assert "Intervals" not in (tmp_path / "plain.html").read_text()
+    imputer.save(tmp_path / "imputer.safetensors")
+    np.savetxt(tmp_path / "new.csv", correlated(300, 1), delimiter=",")
+    result = call("report", tmp_path / "imputer.safetensors", tmp_path / "new.csv", "-o", tmp_path / "page.html")
+    assert result.exit_code == 0, result.output
+    assert "of hidden numbers" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize("given", [None, TabularMaskedAutoencoder(**FAST), "frozen"])
+def test_a_file_gives_back_the_same_imputer(given: Any, tmp_path: Path) -> None:
+    frame = mixed()
+    if given == "frozen":
+        given = FrozenEstimator(VAE(code_size=2, random_state=0, **FAST).fit(frame))
+    imputer = Imputer(given, random_state=0).fit(frame)
+    imputer.save(tmp_path / "one.safetensors")
+    clone(imputer).fit(frame).save(tmp_path / "two.safetensors")
+    assert (tmp_path / "one.safetensors").read_bytes() == (tmp_path / "two.safetensors").read_bytes()
+    again = load(tmp_path / "one.safetensors")
+    assert type(again) is Imputer
+    assert type(again.estimator) is type(imputer.estimator)
+    pd.testing.assert_frame_equal(again.transform(frame), imputer.transform(frame))
+    pd.testing.assert_frame_equal(next(again.draw(frame, 1, 5)), next(imputer.draw(frame, 1, 5)))
+    for one, other in zip(again.intervals(frame), imputer.intervals(frame), strict=True):
+        pd.testing.assert_frame_equal(one, other)
+    again.save(tmp_path / "three.safetensors")
+    assert (tmp_path / "one.safetensors").read_bytes() == (tmp_path / "three.safetensors").read_bytes()
+    with pytest.raises(NotFittedError):
+        Imputer().save(tmp_path / "none.safetensors")
+
+
+def test_many_errors_are_kept_as_quantiles() -> None:
+    imputer = Imputer(VAE(code_size=2, **FAST), random_state=0).fit(correlated(2500, 0))
+    assert len(imputer.errors_) == 1001
+    assert (np.diff(imputer.errors_) >= 0).all()
+
+
+@pytest.mark.parametrize("patch", [1, 2])
+def test_one_trip_fills_holes_as_several_do(patch: int) -> None:
+    """Known cells cost trips of their own where each is predicted from others; holes do not."""
+    X = correlated(60, 0)
+    X[np.random.default_rng(0).random(X.shape) < 0.3] = np.nan
+    model = MaskedAutoencoder(patch=patch, random_state=0, **FAST).fit(X)
+    slow, fast = (next(model.round_trips(X, only_holes=few)).output.numpy() for few in (False, True))
+    assert np.allclose(slow[np.isnan(X)], fast[np.isnan(X)], atol=1e-6)
+    assert np.allclose(slow, fast, atol=1e-6) is (patch == 2)  # then a hole beside a known cell needs them all
+
+
 def test_a_stored_model_fills_the_same(tmp_path: Path) -> None:
     X = correlated(120, 0)
     X[RNG.random(X.shape) < 0.2] = np.nan
@@ -313,3 +454,15 @@ def test_a_stored_model_fills_the_same(tmp_path: Path) -> None:
     first, second = (Imputer(FrozenEstimator(part), random_state=0).fit(X) for part in (model, again))
     assert np.array_equal(first.transform(X), second.transform(X))
     assert np.array_equal(next(first.draw(X, 1, 0)), next(second.draw(X, 1, 0)))
+
+
+def test_codes_of_a_linear_start_decode_to_what_they_add_to_it() -> None:
+    """``inverse_transform`` lacks the linear part of a row's own cells, and nothing else."""
+    X = correlated(200, 0)
+    model = TabularMaskedAutoencoder(random_state=0, **FAST).fit(X)
+    trip = next(model.round_trips(X, only_holes=True))
+    factors = model.objective_.factors
+    added = factors(trip.seen) - factors.center
+    alone = model.modality_.read_all(open_data(model.inverse_transform(model.transform(X)))).values
+    assert np.allclose(alone, model.expected(trip) - added, atol=1e-4)
+    assert float(added.std()) > 0.3

@@ -11,9 +11,9 @@ from .flags import data_through_model
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..data.rows import Rows
     from ..diagnosis import Explanation
     from ..estimators import Estimator
-    from .inputs import Rows
 
 
 @click.command()

@@ -102,6 +102,12 @@ class Files:
     help="Learn where codes lie as well, for diabolo sample; without --preset, of a VAE that is made for it.",
 )
 @click.option(
+    "--imputer",
+    is_flag=True,
+    help="Measure how far off hidden cells are filled as well, for diabolo impute --draws; without --preset, of a "
+    "TabularMaskedAutoencoder.",
+)
+@click.option(
     "--resume", is_flag=True, help="Go on where an interrupted run of the same command stopped, to the same bits."
 )
 @dry_run_flag
@@ -116,6 +122,7 @@ def fit(
     label: str | None,
     degraded: str | None,
     generator: bool,
+    imputer: bool,
     resume: bool,
     dry_run: bool,
     force: bool,
@@ -136,8 +143,11 @@ def fit(
     ctx = click.get_current_context()
     if output is None and not dry_run:
         raise click.UsageError("Missing option '-o': name the file for the model, such as -o model.safetensors.")
-    standard = generator and ctx.get_parameter_source("preset") is ParameterSource.DEFAULT
-    preset = presets()["VAE"] if standard else preset
+    if generator and imputer:
+        raise click.UsageError("--generator and --imputer cannot both be: a file holds one task. Fit twice.")
+    task = "generator" if generator else "imputer" if imputer else None
+    standard = task is not None and ctx.get_parameter_source("preset") is ParameterSource.DEFAULT
+    preset = presets()["VAE" if generator else "TabularMaskedAutoencoder"] if standard else preset
     values = read_flags(ctx, preset, flags)
     extra = read_settings(preset, settings)
     files = None if output is None else Files.beside(output)
@@ -148,12 +158,12 @@ def fit(
 
     if resume and files is not None and values.get("random_state") is None:
         values["random_state"] = resumed_seed(files.checkpoint)
-    if standard:
+    if standard and generator:
         from ..tasks.generator import STANDARD
 
         values = STANDARD | values
     estimator = make_estimator(preset, values, extra)
-    source, plan = make_plan(estimator, data, label, degraded, generator)
+    source, plan = make_plan(estimator, data, label, degraded, task)
     facts = facts_of(estimator, plan, data, files)
     say(table(lines_of(estimator, plan, files)))
     say_columns(plan.modality)
@@ -162,7 +172,7 @@ def fit(
             emit("fit", facts | {"dry_run": True})
         return
     shown = "verbose" not in values
-    fitting = Fitting(estimator, source, plan, files, resume=resume, progress=shown, generator=generator)
+    fitting = Fitting(estimator, source, plan, files, resume=resume, progress=shown, task=task)
     code = fitting.run()
     if as_json:
         emit("fit", facts | fitting.facts)

@@ -13,10 +13,11 @@ import click
 
 from ..core.errors import DataError, DivergedError
 from ..core.files import read_description
+from ..data.rows import Rows
 from ..estimators.planning import rows_held_out
 from ..training import HistoryFile, Progress, Watcher
 from .errors import WORDS, Code, Stopped, unreadable_model
-from .inputs import Rows, open_source
+from .inputs import open_source
 from .output import counted, say, size
 from .watching import Brake, Lines
 
@@ -42,17 +43,17 @@ def resumed_seed(checkpoint: Path) -> int | None:
 
 
 def make_plan(
-    estimator: Estimator, data: str, label: str | None, degraded: str | None = None, generating: bool = False
+    estimator: Estimator, data: str, label: str | None, degraded: str | None = None, task: str | None = None
 ) -> tuple[Source, Plan]:
     """Open the data and decide everything that is decided before training.
 
-    Where the model is ``generating``, columns of numbers are told apart too and epochs are as many as that takes,
-    unless the user said otherwise.
+    Where the model is made for a task, columns of numbers are told apart too, and of a generator epochs are as many as
+    that takes, unless the user said otherwise.
     """
     source = open_source(data, label)
-    if generating and source.names is not None and estimator.column_types is None and estimator.loss is None:
+    if task and source.names is not None and estimator.column_types is None and estimator.loss is None:
         estimator.set_params(column_types="infer")
-    if generating and estimator.epochs is None:
+    if task == "generator" and estimator.epochs is None:
         from ..tasks.generator import enough_epochs
 
         estimator.set_params(epochs=enough_epochs(source.rows))
@@ -78,8 +79,8 @@ class Fitting:
         Go on from the checkpoint, if there is one.
     progress : bool
         Show a bar on a terminal, and lines elsewhere.
-    generator : bool
-        Learn where codes lie as well, and save a generator.
+    task : {"generator", "imputer"}, or None
+        What to make of the model once it is fitted, and to save instead of it.
     """
 
     def __init__(
@@ -91,10 +92,10 @@ class Fitting:
         *,
         resume: bool,
         progress: bool,
-        generator: bool = False,
+        task: str | None = None,
     ) -> None:
         self.estimator, self.source, self.plan, self.files = estimator, source, plan, files
-        self.resume, self.progress, self.generator = resume, progress, generator
+        self.resume, self.progress, self.task = resume, progress, task
         self.brake = Brake()
         self.started = time.monotonic()
         self.facts: dict[str, Any] = {}
@@ -133,16 +134,17 @@ class Fitting:
             self.files.history.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
     def save(self) -> None:
-        """Write the model, or the generator around it."""
-        if not self.generator:
+        """Write the model, or the task around it."""
+        if self.task is None:
             self.estimator.save(self.files.model)
             return
         from sklearn.frozen import FrozenEstimator
 
-        from ..tasks.generator import Generator
+        from ..tasks.storage import Generator, Imputer
 
-        say("learning where codes lie")
-        Generator(FrozenEstimator(self.estimator), random_state=self.plan.seed).fit(self.source).save(self.files.model)
+        made = Generator if self.task == "generator" else Imputer
+        say("learning where codes lie" if self.task == "generator" else "measuring how far off hidden cells are filled")
+        made(FrozenEstimator(self.estimator), random_state=self.plan.seed).fit(self.source).save(self.files.model)
 
     def tell(self) -> None:
         """The final lines: how much comes back, how long it took, where the model is."""

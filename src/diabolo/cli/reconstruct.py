@@ -9,8 +9,8 @@ import click
 from .flags import data_through_model
 
 if TYPE_CHECKING:
+    from ..data.rows import Rows
     from ..estimators import Estimator
-    from .inputs import Rows
     from .results import Block
 
 

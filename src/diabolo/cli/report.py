@@ -43,13 +43,14 @@ def report(
 ) -> None:
     """Write one page that shows how well MODEL does on DATA.
 
-    Compared with PCA of the same size; with learning curves, reconstructions, errors, and the codes drawn and colored
-    by label where there is one. The page needs no network.
+    Compared with PCA of the same size; with learning curves, reconstructions, errors, the codes drawn and colored by
+    label where there is one, and of an imputer whether its intervals hold what they promise. The page needs no network.
     """
     page, numbers = check_pages(output, force)
-    from .inputs import open_model, open_source
+    from .inputs import open_source, open_task
 
-    fitted = open_model(model, device)
+    task = open_task(model, device)
+    fitted = getattr(task, "estimator_", task)
     source = open_source(data, label)
     fitted.modality_.refuse_other_shape(source)
     told = {"model": model, "data": source.place, "rows": source.rows, "files": [str(page), str(numbers)]}
@@ -66,7 +67,7 @@ def report(
     from ..report import write_report
 
     page.parent.mkdir(parents=True, exist_ok=True)
-    made = write_report(fitted, source, page, labels=getattr(source, "labels", None), json_path=numbers)
+    made = write_report(task, source, page, labels=getattr(source, "labels", None), json_path=numbers)
     headline = made["headline"]
     say(str(headline["sentence"] if isinstance(headline, Mapping) else headline))
     say(f"{page}, {size(page.stat().st_size)}; the same numbers in {numbers}")

@@ -10,10 +10,11 @@ import click
 import numpy as np
 
 from ..core.errors import DataError
+from ..data.rows import Rows
 from ..data.source import Source
 from ..data.writers import Writer, kind_of, shape_of
 from .errors import as_usage
-from .inputs import Rows, open_model, open_source, windows
+from .inputs import open_model, open_source, windows
 from .output import counted, emit, refuse_own_input, say, size, table, times
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def send_through(
     make: Callable[[Estimator, Rows], Block],
     *,
     columns: Callable[[Estimator], list[str] | None] = lambda model: None,
+    opened: Estimator | None = None,
     label: str | None,
     device: str,
     force: bool,
@@ -43,12 +45,14 @@ def send_through(
     ----------
     make : callable (model, rows) -> block
     columns : callable (model) -> names of the results' columns
+    opened : Estimator, or None
+        The model, where it was opened already.
     facts : callable () -> what else to tell at the end
     """
     check_output(output, force, reads=(model, data))
     if as_json and output == "-":
         raise click.UsageError("--json and the results cannot both go to standard output; name a file with -o.")
-    fitted = open_model(model, device)
+    fitted = open_model(model, device) if opened is None else opened
     source = open_source(data, label)
     fitted.modality_.refuse_other_shape(source)
     told = {"model": model, "data": source.place, "rows": source.rows, "output": None if output == "-" else output}

@@ -11,8 +11,8 @@ from .flags import data_through_model
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..data.rows import Rows
     from ..estimators import Estimator
-    from .inputs import Rows
 
 
 @click.command()

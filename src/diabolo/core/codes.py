@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -35,6 +35,17 @@ class Code:
     def float(self) -> Self:
         """The same code in float32, for losses that must not lose digits."""
         return self.map(widen)
+
+    @classmethod
+    def joined(cls, codes: Sequence[Self]) -> Self:
+        """The codes of several batches as one."""
+        first = {field.name: getattr(codes[0], field.name) for field in dataclasses.fields(codes[0])}
+        return type(codes[0])(
+            **{
+                name: torch.cat([getattr(code, name) for code in codes]) if isinstance(value, Tensor) else value
+                for name, value in first.items()
+            }
+        )
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:
         """The same code with each tensor changed."""

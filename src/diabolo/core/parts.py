@@ -134,7 +134,7 @@ class Part:
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Give the fields by name and, if ``deep``, those of nested parts as ``part__field``."""
-        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
         if not deep:
             return own
         nested = {
@@ -162,7 +162,7 @@ class Part:
 
     def check(self) -> Self:
         """Refuse values that the fields' declarations do not allow; also in nested parts."""
-        for field in dataclasses.fields(self):
+        for field in (field for field in dataclasses.fields(self) if field.init):
             value = getattr(self, field.name)
             check_field(type(self).__name__, field, value)
             if isinstance(value, Part):

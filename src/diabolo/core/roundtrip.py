@@ -167,6 +167,22 @@ class RoundTrip:
         """The same trip of the first rows only."""
         return self if count == len(self.target) else self.map(lambda part: part[:count])
 
+    @staticmethod
+    def joined(trips: Sequence[RoundTrip]) -> RoundTrip:
+        """The trips of several batches as one."""
+        views = [trip.seen for trip in trips]
+        return RoundTrip(
+            torch.cat([trip.target for trip in trips]),
+            join_masks([(trip.known, trip.target) for trip in trips], absent=True),
+            View(
+                torch.cat([view.values for view in views]),
+                join_masks([(view.hidden, view.values) for view in views], absent=False),
+            ),
+            torch.cat([trip.features for trip in trips]),
+            Code.joined([trip.code for trip in trips]),
+            torch.cat([trip.output for trip in trips]),
+        )
+
     def detached(self) -> RoundTrip:
         """The same trip, which no gradient goes back through."""
         return self.map(Tensor.detach)

@@ -3,7 +3,7 @@
 from .degrading import Blur, Downscaling
 from .geometric import Mirror, Permutation, Rotation
 from .masking import BlockMasking, Masking, Swap
-from .noise import Clean, GaussianNoise, SaltAndPepper, ShiftedNoise
+from .noise import Clean, GaussianNoise, NoiseLevels, SaltAndPepper, ShiftedNoise
 
 __all__ = [
     "BlockMasking",
@@ -13,6 +13,7 @@ __all__ = [
     "GaussianNoise",
     "Masking",
     "Mirror",
+    "NoiseLevels",
     "Permutation",
     "Rotation",
     "SaltAndPepper",

@@ -50,6 +50,47 @@ class GaussianNoise(Corruption):
 
 
 @parameters
+class NoiseLevels(Corruption):
+    r"""Adds white noise, to each row of a strength of its own: :math:`c(x) = x + \sigma\epsilon`.
+
+    The logarithm of :math:`\sigma` is even between the two ends. Little noise teaches how cells belong together, much noise where data lies at all; a network that undoes both moves
+    rows towards data from near and far, and so tells strange ones.
+
+    Parameters
+    ----------
+    low, high : float, default 0.05 and 2
+        The weakest and the strongest noise, standard deviations in the units that the network sees: from the detail of
+        standardized columns to twice their spread.
+
+    Raises
+    ------
+    ValueError
+        If ``low`` is not below ``high``.
+
+    References
+    ----------
+    Generative Modeling by Estimating Gradients of the Data Distribution, Song and Ermon, 2019, arXiv:1907.05600.
+
+    >>> spread = NoiseLevels(0.1, 1.0)(torch.zeros(1000, 10)).values.std(1)
+    >>> bool(spread.min() < 0.15), bool(spread.max() > 0.7)
+    (True, True)
+    """
+
+    low: float = within(default=0.05, low=0.0, above=True)
+    high: float = within(default=2.0, low=0.0)
+
+    def check(self) -> Self:
+        """Refuse what the fields do not allow, and an empty range."""
+        super().check()
+        refuse_empty_range("NoiseLevels", self.low, self.high)
+        return self
+
+    def __call__(self, x: Tensor) -> View:
+        place = torch.rand(len(x), *(1,) * (x.ndim - 1), dtype=x.dtype, device=x.device)
+        return View(x + self.low * (self.high / self.low) ** place * torch.randn_like(x))
+
+
+@parameters
 class ShiftedNoise(Corruption):
     r"""Adds noise that is not centered, and clips: :math:`c(x) = \min(\max(x + \mu + \sigma\epsilon, a), b)`.
 

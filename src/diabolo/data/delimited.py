@@ -12,6 +12,7 @@ import io
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import BinaryIO
 
 import numpy as np
@@ -19,7 +20,21 @@ import numpy as np
 from ..core.errors import DataError
 from .bounded import hold
 from .cells import MixedTableError, NoSuchLabelError, check_names, listed, short, stretch
-from .dialect import DECIMAL_COMMA, WHOLE, Dialect, as_labels, is_boolean, is_number, number, quick, sniff
+from .dialect import (
+    DECIMAL_COMMA,
+    TAKEN_FOR_DATA,
+    WHOLE,
+    Dialect,
+    are_counting_names,
+    as_labels,
+    counts,
+    has_quoted_names,
+    is_boolean,
+    is_number,
+    number,
+    quick,
+    sniff,
+)
 from .source import Source
 
 #: A block is parsed at once: large enough to be quick, small enough to be nothing.
@@ -70,6 +85,7 @@ class DelimitedSource(Source):
         self.place = place
         self._file = file
         self._cached: tuple[Block, np.ndarray] | None = None
+        self._spelled: tuple[Block, np.ndarray] | None = None
         start, line = self._head(label)
         self._index(start, line)
         if self._header is not None:
@@ -89,16 +105,24 @@ class DelimitedSource(Source):
         if not cells:
             raise DataError(f"{self.place}: no row begins in its first {len(text):,} characters. Is it a table?")
         self._header = None
-        if not all(is_number(cell) for cell in cells):
+        if not all(is_number(cell) for cell in cells) or has_quoted_names(text, self._dialect.delimiter):
             self._header = [cell.strip() for cell in cells]
             check_names(self._header, f"{self.place}, whose first row is taken for names, not being all numbers")
+            if all(is_number(cell) for cell in cells):
+                self.note = "its first row is taken for names, being quoted"
             lines = io.StringIO(text, newline="")
             start += len("".join(lines.readline() for _ in range(line)).encode())
+        elif counts(cells) and are_counting_names(cells, self._like(len(cells), self._rows(block, text))):
+            self.note = f"its first row, {listed(cells, 4)}, {TAKEN_FOR_DATA}"
         at = find_label(label, self._header, len(cells), self.place)
         self._dialect = Dialect(self._dialect.delimiter, len(cells), at)
         if not self._dialect.features:
             raise DataError(f"{self.place}: its only column is the label; there is nothing to learn from.")
         return start, 1 if self._header is None else 1 + line
+
+    def _like(self, width: int, rows: Iterator[tuple[int, list[str]]]) -> list[list[str]]:
+        """Up to 1000 rows below the first that have as many cells."""
+        return [cells for _, cells in islice(rows, 1, 1000) if len(cells) == width]
 
     def _index(self, start: int, line: int) -> None:
         """Read the whole file once: where blocks begin, how many rows there are, what the columns hold."""
@@ -259,6 +283,30 @@ class DelimitedSource(Source):
             done += len(taken)
             at += 1
         return values
+
+    def spelled(self, at: int, start: int, stop: int) -> np.ndarray:
+        """The text of a stretch of a column's cells."""
+        start, stop = stretch(start, stop, self.rows)
+        parts, place = (
+            [np.empty(0, dtype=object)],
+            bisect_right(self._blocks_at, start, key=lambda block: block.row) - 1,
+        )
+        while start < stop:
+            block = self._blocks_at[place]
+            parts.append(self._spell(block)[start - block.row : stop - block.row, at])
+            start += len(parts[-1])
+            place += 1
+        return np.concatenate(parts)
+
+    def _spell(self, block: Block) -> np.ndarray:
+        """The text of a block's cells; the last block is kept."""
+        if self._spelled is None or self._spelled[0] != block:
+            self._file.seek(block.offset)
+            rows = self._rows(block, self._decode(self._file.read(block.size), block.offset))
+            features = self._dialect.features
+            cells = [[cells[at].strip() for at in features] for _, cells in rows]
+            self._spelled = block, np.array(cells, dtype=object).reshape(-1, len(features))
+        return self._spelled[1]
 
     def _load(self, block: Block) -> np.ndarray:
         if self._cached is None or self._cached[0] != block:

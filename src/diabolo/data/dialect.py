@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 
@@ -18,6 +18,10 @@ BOOLEAN = {"true": 1.0, "false": 0.0}
 DELIMITERS = ("\t", ";", "|", ",", " ")
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 WHOLE = re.compile(r"\s*[+-]?\d+\s*")
+TAKEN_FOR_DATA = "is taken for data, as it holds numbers; put names that are numbers in quotes"
+LONG = 20  # digits of no number that counts anything
+QUOTED = re.compile(r'\s*"[^"]*"\s*')
+BLANK = re.compile(r"^(?:[ \t\r]*\n|[ \t\r]+\Z)", re.MULTILINE)
 #: Text of only these holds only whole numbers, for which numpy's reader is six times as quick.
 WHOLE_BYTES = b"0123456789+-,;|\t\r\n "
 
@@ -28,6 +32,8 @@ class Dialect:
 
     >>> list(Dialect(",", 2).rows("1,2\n\n3,4\n"))
     [(1, ['1', '2']), (3, ['3', '4'])]
+    >>> list(Dialect(",", 1).rows("1\n\n3\n"))
+    [(1, ['1']), (2, ['']), (3, ['3'])]
     """
 
     delimiter: str
@@ -40,14 +46,19 @@ class Dialect:
         return [at for at in range(self.columns) if at != self.label]
 
     def rows(self, text: str) -> Iterator[tuple[int, list[str]]]:
-        """Each row's cells and the line it ends on, counted from 1; blank lines are left out."""
+        """Each row's cells and the line it ends on, counted from 1.
+
+        A blank line is a row of one missing cell where there is one column, and is left out where there are several.
+        """
         lines = io.StringIO(text, newline="")
         if self.delimiter == " ":
             yield from ((at, line.split()) for at, line in enumerate(lines, 1) if not line.isspace())
             return
         reader = csv.reader(lines, delimiter=self.delimiter, skipinitialspace=True)
         for cells in reader:
-            if len(cells) > 1 or (cells and (self.columns == 1 or cells[0].strip())):
+            if self.columns == 1:
+                yield reader.line_num, cells or [""]
+            elif len(cells) > 1 or (cells and cells[0].strip()):
                 yield reader.line_num, cells
 
 
@@ -75,6 +86,43 @@ def sniff(text: str) -> str:
     return best
 
 
+def has_quoted_names(text: str, delimiter: str) -> bool:
+    r"""Whether all cells of the first row are quoted, and not all of the next: names, even where they are numbers.
+
+    >>> has_quoted_names('"2019","2020"\n1,2\n', ","), has_quoted_names("2019,2020\n1,2\n", ",")
+    (True, False)
+    """
+    lines = list(islice((line for line in io.StringIO(text) if line.strip()), 2))
+    quoted = [all(QUOTED.fullmatch(cell) for cell in line.split(delimiter)) for line in lines]
+    return len(quoted) == 2 and quoted[0] and not quoted[1]
+
+
+def are_counting_names(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether the numbers of a first row count up or down, as years do, and those of no other row; none comes twice.
+
+    >>> rows = [["Norway", "5", "5", "6"], ["Peru", "3", "1", "1"]]
+    >>> are_counting_names(["country", "2019", "2020", "2021"], rows), are_counting_names(["Chad", "5", "7", "6"], rows)
+    (True, False)
+    """
+    places = [at for at, cell in enumerate(first) if is_number(cell) and cell.strip().lower() not in MISSING]
+    if len({cell.strip() for cell in first}) < len(first) or not counts([first[at] for at in places]):
+        return False
+    return not any(counts([row[at] for at in places]) for row in below)
+
+
+def counts(cells: Sequence[str]) -> bool:
+    """Whether cells are three or more whole numbers that rise or fall by equal steps, or two years of our time.
+
+    >>> counts(["1990", "2000", "2010"]), counts(["3", "2", "1"]), counts(["1", "2", "4"]), counts(["1.0", "2.0"])
+    (True, True, False, False)
+    """
+    if len(cells) < 2 or not all(len(cell) < LONG and WHOLE.fullmatch(cell) for cell in cells):
+        return False
+    steps = {int(after) - int(before) for before, after in pairwise(cells)}
+    years = all(1800 <= int(cell) <= 2100 for cell in cells)
+    return len(steps) == 1 and 0 not in steps and (len(cells) > 2 or years)
+
+
 def quick(text: str, dialect: Dialect) -> np.ndarray | None:
     r"""The numbers of a text by numpy's own reader; None where there is more than numbers in equal rows.
 
@@ -84,6 +132,8 @@ def quick(text: str, dialect: Dialect) -> np.ndarray | None:
     """
     if not text.strip():
         return None
+    if dialect.columns == 1:
+        text = BLANK.sub("nan\n", text)  # numpy's reader leaves blank lines out
     if not text.encode().translate(None, WHOLE_BYTES):
         values = _load(text, dialect, np.int64)
         if values is not None:

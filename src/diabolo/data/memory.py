@@ -22,7 +22,7 @@ from .cells import (
     stretch,
 )
 from .ragged import ragged
-from .raw import Raw, floats_of, raw_of_series
+from .raw import Raw, dtype_of, floats_of, raw_of_series
 from .source import Source
 
 
@@ -133,10 +133,10 @@ class FrameSource(Source):
         self.index = getattr(frame, "index", None)
         self.backend = str(self.frame.implementation.value)
         self.mixed = any(column is None for column in self._columns)
+        self.numbered = all(isinstance(name, int) for name in own)
+        self._name(list(map(str, own)))
         if self.mixed:
-            self.numbered = all(isinstance(name, int) for name in own)
             self.dtype = np.dtype(object)
-            self._name(list(map(str, own)))
             return
         dtypes = [column_dtype(column) for column in self._columns]
         held = [dtype for dtype in dtypes if dtype is not None]
@@ -144,9 +144,7 @@ class FrameSource(Source):
         self.dtype = common_dtype(
             [np.result_type(dtype, np.float32) if null else dtype for null, dtype in zip(nulls, held, strict=True)]
         )
-        if all(isinstance(name, str) for name in own):
-            self._name(own)
-            self.dtypes = tuple(dtype.name for dtype in held)
+        self.dtypes = tuple(dtype.name for dtype in held)
         # One dtype and no nulls: the frame makes the array itself, which is quicker than column by column.
         alike = len(set(held)) == 1 and not any(nulls)
         self._alike = alike and not any(isinstance(column, np.ndarray) for column in self._columns)
@@ -154,8 +152,8 @@ class FrameSource(Source):
     def _name(self, names: list[str]) -> None:
         check_names(names, f"{self.place}, whose columns' names were made text")
         self.names = tuple(names)
-        self.dtypes = tuple(str(getattr(series.to_native(), "dtype", "")) for series in self.frame.iter_columns())
         self._series = list(self.frame.iter_columns())
+        self.dtypes = self.own_dtypes = tuple(str(dtype_of(series.to_native())) for series in self._series)
 
     def column(self, at: int, start: int, stop: int) -> Raw:
         """A stretch of a column."""
@@ -215,7 +213,7 @@ def column_values(column: Any) -> np.ndarray:
 
     if isinstance(column, np.ndarray):
         return column
-    if column.null_count():
+    if column.null_count() or not hasattr(np, str(column.dtype).lower()):
         return floats_of(column)
     return np.asarray(column.to_numpy())
 

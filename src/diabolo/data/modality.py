@@ -75,7 +75,7 @@ class Modality(ABC):
     @classmethod
     def scale(cls, source: Source, statistics: Statistics, scaling: str) -> Scaling:
         """Choose the scaling."""
-        return choose_scaling(scaling, statistics, named=source.names is not None)
+        return choose_scaling(scaling, statistics, named=source.names is not None and not source.numbered)
 
     @property
     def counts(self) -> bool:

@@ -13,6 +13,7 @@ from ..core.errors import DataError
 from .cells import short
 
 MOMENT = "datetime64[us]"
+FIRST, LAST = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")
 
 
 @dataclass(frozen=True)
@@ -142,14 +143,14 @@ def raw_of_series(name: str, series: Any) -> Raw:
     import narwhals as nw
 
     native = series.to_native()
-    dtype = str(getattr(native, "dtype", None) or getattr(native, "type", ""))
+    dtype = str(dtype_of(native))
     known = ~np.asarray(series.is_null().to_numpy(), dtype=bool)
     if series.dtype == nw.Boolean:
         values = np.zeros(len(series), dtype=bool)
         values[known] = np.asarray(series.drop_nulls().to_list(), dtype=bool)
         return Raw(name, values, known, dtype)
     if series.dtype.is_numeric():
-        if known.all() and series.dtype.is_integer():
+        if known.all() and series.dtype.is_integer() and series.dtype not in (nw.Int128, nw.UInt128):
             return Raw(name, np.asarray(series.to_numpy()), known, dtype)
         values = floats_of(series)
         return Raw(name, values, known & ~np.isnan(values), dtype)
@@ -162,6 +163,16 @@ def raw_of_series(name: str, series: Any) -> Raw:
     words, as_level = np.full(len(made.values), None, dtype=object), {level: level for level in levels}
     words[made.known] = [as_level.get(cell, plain_scalar(cell, name)) for cell in made.present]
     return Raw(name, words, made.known, dtype, levels, ordered)
+
+
+def dtype_of(native: Any) -> Any:
+    """The dtype of a library's own column; its text is what is remembered.
+
+    >>> import polars
+    >>> str(dtype_of(polars.Series([1, 2])))
+    'Int64'
+    """
+    return native.dtype if hasattr(native, "dtype") else native.type
 
 
 def floats_of(series: Any) -> np.ndarray:
@@ -195,6 +206,13 @@ def raw_of_moments(name: str, series: Any, known: np.ndarray, dtype: str) -> Raw
         series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     values = np.full(len(series), np.datetime64("NaT"), dtype=MOMENT)
     values[known] = np.asarray(series.drop_nulls().cast(nw.Datetime("us")).to_numpy()).astype(MOMENT)
+    beyond = known & ((values < FIRST) | (values > LAST))
+    if beyond.any():
+        row = int(beyond.argmax())
+        raise DataError(
+            f"column {name!r}, row {row} is {values[row].astype('datetime64[D]')}, and years go from 1 to 9999; "
+            "correct it or make it a missing cell."
+        )
     return Raw(name, values, known, dtype)
 
 

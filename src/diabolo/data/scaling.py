@@ -71,9 +71,12 @@ def survey(source: Source) -> Statistics:
         smallest, largest = np.minimum(smallest, part.smallest), np.maximum(largest, part.largest)
     deviation = np.sqrt(squares / np.maximum(count, 1))
     if not np.isfinite(deviation).all():
+        at = int(np.flatnonzero(~np.isfinite(deviation.ravel()))[0])
+        what = f"cell {at} of the samples" if source.names is None else f"column {source.names[at]!r}"
+        low, high = smallest.ravel()[at], largest.ravel()[at]
         raise DataError(
-            f"{source.place}: cell {np.flatnonzero(~np.isfinite(deviation.ravel()))[0]} of the samples varies more "
-            "than numbers can say; look for extreme values in it."
+            f"{source.place}: {what} varies more than numbers can say, from {low:g} to {high:g}; look for extreme "
+            "values in it."
         )
     smallest[count == 0] = largest[count == 0] = 0.0
     return Statistics(count, mean, deviation, smallest, largest, whole, missing - source.padding)
@@ -140,9 +143,9 @@ def refuse(wrong: np.ndarray, values: np.ndarray, source: Source, start: int, wh
     if not wrong.any():
         return
     row, *cell = (int(place) for place in np.argwhere(wrong)[0])
-    value = values[(row, *cell)]
+    value = source.told(start + row, tuple(cell), values[(row, *cell)])
     where = source.where(start + row, tuple(cell))
-    raise DataError(f"{source.place}: {where} ({value:g}) {what}; replace it or mark it as missing (NaN).")
+    raise DataError(f"{source.place}: {where} ({value}) {what}; replace it or mark it as missing (NaN).")
 
 
 @dataclass(frozen=True)

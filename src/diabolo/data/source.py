@@ -28,6 +28,8 @@ class Source(ABC):
         The columns' names, where they have some.
     dtypes : tuple of str, or None
         The columns' own dtypes (``"int64"``, ``"float32"``, ``"bool"``), where they have names.
+    own_dtypes : tuple of str, or None
+        The same as the library of the frame that came spells them (``"Int64"``, ``"decimal128(10, 2)"``).
     labels : numpy.ndarray or None
         One label a row, text or numbers. They color the report and are never trained on.
     maximum : float or None
@@ -42,6 +44,8 @@ class Source(ABC):
         Whether the columns of a frame had numbers for names, which ``names`` gives as text.
     backend : str or None
         The library of the frame that came: ``"pandas"``, ``"polars"``, ``"pyarrow"``.
+    note : str or None
+        What was decided about the data that may be otherwise, such as whether its first row holds names.
     lengths : numpy.ndarray of int, or None
         How many steps each row has, where rows are sequences of unequal length. The first axis of ``shape`` is the
         longest of them, and what a shorter one lacks in front of its first step is read as NaN.
@@ -53,6 +57,7 @@ class Source(ABC):
     dtype: np.dtype
     names: tuple[str, ...] | None = None
     dtypes: tuple[str, ...] | None = None
+    own_dtypes: tuple[str, ...] | None = None
     labels: np.ndarray | None = None
     maximum: float | None = None
     paths: tuple[str, ...] | None = None
@@ -60,6 +65,7 @@ class Source(ABC):
     mixed: bool = False
     numbered: bool = False
     backend: str | None = None
+    note: str | None = None
     lengths: np.ndarray | None = None
 
     def read(self, start: int, stop: int) -> np.ndarray:
@@ -76,11 +82,19 @@ class Source(ABC):
         dtype = self.dtypes[at] if self.dtypes else str(self.dtype)
         return Raw(self.names[at] if self.names else str(at), values, ~np.isnan(values), dtype)
 
+    def spelled(self, at: int, start: int, stop: int) -> np.ndarray | None:
+        """How a file of text spells the cells of a stretch of a column, without blanks around them; else ``None``."""
+        return None
+
     def where(self, row: int, cell: tuple[int, ...]) -> str:
         """What to call a cell in a message; rows count from 0."""
         if self.names is not None:
             return f"column {self.names[cell[0]]!r}, row {row}"
         return f"row {row}, cell {cell[0] if len(cell) == 1 else cell}"
+
+    def told(self, row: int, cell: tuple[int, ...], value: float) -> str:
+        """What to call the value of a cell in a message: what the user wrote."""
+        return f"{value:g}"
 
     @property
     def features(self) -> int:

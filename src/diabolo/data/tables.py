@@ -15,9 +15,10 @@ from ..core.errors import DataError
 from ..core.kinds import Loss
 from ..core.roundtrip import Batch
 from ..losses import ColumnLikelihood
-from .cells import listed
-from .columns import Block, Column, infer, restore_column
+from .cells import listed, short
+from .columns import Block, Column
 from .frames import integer_name, make_frame
+from .kinds import infer, restore_column
 from .modality import Modality, as_dtype
 from .scaling import Scaling, survey
 from .source import Source
@@ -45,6 +46,7 @@ class Encoded(Source):
         self.cells = tuple(name for column in columns for name in column.cell_names)
         self.names, self.dtypes = self.cells, ("float64",) * len(self.cells)
         self.shape = (len(self.cells),)
+        self.owners = [at for at, column in enumerate(columns) for _ in range(column.width)]
 
     @property
     def features(self) -> int:
@@ -61,8 +63,13 @@ class Encoded(Source):
             raise error if str(error).startswith(self.place) else DataError(f"{self.place}: {error}") from error
 
     def where(self, row: int, cell: tuple[int, ...]) -> str:
-        """What to call a cell in a message."""
-        return f"column {self.cells[cell[0]]!r}, row {row}"
+        """What to call a cell in a message: the user's column and row."""
+        return self.table.where(row, (self.owners[cell[0]],))
+
+    def told(self, row: int, cell: tuple[int, ...], value: float) -> str:
+        """What the user wrote where a cell of the network's lies."""
+        raw = self.table.column(self.owners[cell[0]], row, row + 1)
+        return f"{raw.values[0]:g}" if raw.kind == "number" else short(raw.values[0])
 
 
 @dataclass
@@ -91,12 +98,10 @@ class Table(Modality):
     @classmethod
     def fit(cls, source: Source, scaling: str, column_types: ColumnTypes = None) -> Self:
         """Remember also which library's frame came, and what its columns are."""
-        backend = getattr(source, "backend", None)
         if not source.mixed and column_types is None:
             plain = super().fit(source, scaling)
             assert isinstance(plain, cls)
-            plain.facts["backend"] = backend
-            return plain
+            return plain.remember(source)
         if scaling not in ("auto", "standard", "center"):
             raise ValueError(
                 f"scaling came as {scaling!r}; a table of columns of several kinds has a scale for each: use 'auto'."
@@ -115,12 +120,18 @@ class Table(Modality):
             "missing": sum(int((~source.column(at, 0, source.rows).known).sum()) for at in holes),
             "whole": False,
             "smallest": float(statistics.smallest.min()),
-            "backend": backend,
+            "backend": source.backend,
             "numbered": source.numbered,
             "columns": [column.plain() for column in columns],
         }
         nothing = Scaling(np.zeros(()), np.ones(()), unit=False)
         return cls(encoded.shape, nothing, statistics.mean.astype(np.float32), facts)
+
+    def remember(self, source: Source) -> Self:
+        """Note the kind of frame that came, and the dtypes and names that only its library knows."""
+        facts = {"backend": source.backend, "own_dtypes": source.own_dtypes, "numbered": source.numbered}
+        self.facts |= {key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()}
+        return self
 
     @cached_property
     def columns(self) -> list[Column]:
@@ -209,7 +220,8 @@ class Table(Modality):
         if like is None and (backend is None or importlib.util.find_spec(backend) is None):
             return np.stack(list(columns.values()), axis=1)
         kinds = {column.name: column for column in self.columns}
-        made = make_frame(columns, kinds, self.facts["dtypes"], backend, like, holes or {})
+        dtypes = self.facts.get("own_dtypes") or self.facts["dtypes"]
+        made = make_frame(columns, kinds, dtypes, backend, like, holes or {})
         if like is None and backend == "pandas" and self.facts.get("numbered"):
             made.columns = [int(name) for name in columns]
         return made

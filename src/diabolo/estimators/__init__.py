@@ -5,6 +5,7 @@ from .base import Estimator
 from .classic import DeepAutoencoder, DenoisingAutoencoder, LinearAutoencoder
 from .convolutional import ConvAutoencoder
 from .disentangling import BetaVAE, FactorVAE, TotalCorrelationVAE
+from .ensemble import EnsembleAutoencoder
 from .general import Autoencoder
 from .masked import BlindSpotAutoencoder, MaskedAutoencoder
 from .planning import Plan
@@ -28,6 +29,7 @@ __all__ = [
     "ConvAutoencoder",
     "DeepAutoencoder",
     "DenoisingAutoencoder",
+    "EnsembleAutoencoder",
     "Estimator",
     "FactorVAE",
     "FiniteScalarAutoencoder",

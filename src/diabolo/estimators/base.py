@@ -6,6 +6,7 @@ import dataclasses
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -273,7 +274,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return fit_modality(source, self.scaling, self.column_types)
 
     def _assemble(self, modality: Modality) -> tuple[Network, Objective]:
-        """Build network and objective for a modality, untrained, beginning at the data's mean."""
+        """Build network and objective for a modality, untrained."""
         recipe = self.recipe()
         bottleneck = recipe.bottleneck.clone().check()
         if bottleneck.size is None:
@@ -298,11 +299,23 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         if modality.widths is not None:
             corruption.of_columns(modality.widths)
             architecture.of_columns(modality.widths)
+        loss.build(modality.shape)  # only then does it know what its output stands for
+        network = self._network(modality, architecture, bottleneck, corruption, loss)
+        return network, (recipe.objective or Objective)(loss, penalty).build(network)
+
+    def _network(
+        self,
+        modality: Modality,
+        architecture: Architecture,
+        bottleneck: Bottleneck,
+        corruption: Corruption,
+        loss: Loss,
+    ) -> Network:
+        """A network of these parts, untrained, beginning at the data's mean."""
         output_shape, mean = loss.output_shape(modality.shape), torch.from_numpy(modality.mean.astype(np.float32))
         network = Network(modality.shape, architecture, bottleneck, corruption, output_shape, loss.prepare, mean)
-        objective = (recipe.objective or Objective)(loss, penalty).build(network)
         architecture.start(network.decoder, loss.unlink(mean))
-        return network, objective
+        return network
 
     @property
     def closed_form(self) -> bool:
@@ -351,7 +364,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         source = open_data(X)
         if reset:
             self.n_features_in_ = source.features
-            if source.names is not None:
+            if source.names is not None and not source.numbered:
                 self.feature_names_in_ = np.array(source.names, dtype=object)
             elif hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
@@ -421,7 +434,9 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     # The four doors
 
     @torch.no_grad()
-    def round_trips(self, X: Any, *, n_draws: int | None = None, random_state: Any = None) -> Iterator[RoundTrip]:
+    def round_trips(
+        self, X: Any, *, n_draws: int | None = None, random_state: Any = None, only_holes: bool = False
+    ) -> Iterator[RoundTrip]:
         """Send data on the round trip, a stretch of rows at a time.
 
         Parameters
@@ -432,6 +447,8 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             each with codes drawn anew.
         random_state : int, numpy generator, or None
             Seed of the draws.
+        only_holes : bool, default False
+            Only what is missing will be read of the outputs; where known cells take trips of their own, spare them.
 
         Yields
         ------
@@ -441,11 +458,11 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         seed = seed_from(random_state) if n_draws else 0
         for place, (batch, count) in enumerate(self._batches(X)):
             for draw in range(n_draws or 1):
-                if n_draws:
-                    with own_randomness(mix(seed, place, draw), batch.values.device):
-                        trip = self.objective_.travel(self.network_, batch, corrupt=False, sample=True)
-                else:
-                    trip = self.objective_.travel(self.network_, batch)
+                with own_randomness(mix(seed, place, draw), batch.values.device) if n_draws else nullcontext():
+                    if only_holes:
+                        trip = self.objective_.fill(self.network_, batch, sample=bool(n_draws))
+                    else:
+                        trip = self.objective_.travel(self.network_, batch, corrupt=False, sample=bool(n_draws))
                 yield trip.first(count)
 
     @torch.no_grad()

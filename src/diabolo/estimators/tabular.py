@@ -24,6 +24,11 @@ class TabularMaskedAutoencoder(Estimator):
     hundred rows that is most of what can be known, and the transformer adds what is not linear
     (:class:`~diabolo.losses.FromFactors`). ``linear=False`` leaves all to the transformer, as the paper does.
 
+    Codes hold only what the transformer says, :math:`z = f(x_k)`. ``inverse_transform`` has nothing but them, so that it
+    gives the row that factors expect of nothing, :math:`E_W[x] + g(z)`, in the units of the loss: the shape of what is
+    not linear, not the row that the codes came from. Rows come back by ``reconstruct``; codes that hold whole rows are
+    those of ``linear=False``, or of a :class:`~diabolo.VAE`.
+
     Parameters
     ----------
     mask_ratio : float between 0 and 1, default 0.5
@@ -37,8 +42,11 @@ class TabularMaskedAutoencoder(Estimator):
         Numbers per column.
     learning_rate : float, or None, default 0.01
         A fifth of the usual: tables are small, and steps from where the factors end should be.
+    epochs : int, or None, default 15
+        Few, because most is known before the first step: on hidden cells of tables of hundreds of rows as good as
+        training until nothing improved, which took twice as long. ``None``: as many as make a thousand steps and more.
     patience : int, or None, default 10
-        Epochs without improvement after which training stops; few, because most is known before the first step.
+        Epochs without improvement after which training stops.
     precision : str, default "float32"
         The products of so small blocks are over before half precision has paid for its conversions.
     **others
@@ -66,6 +74,7 @@ class TabularMaskedAutoencoder(Estimator):
     heads: int = within(default=4, low=1)
     code_size: int = within(default=16, low=1)
     learning_rate: float | None = within(default=0.01, low=0.0, high=1e30, above=True)
+    epochs: int | None = within(default=15, low=1)
     patience: int | None = within(default=10, low=1)
     precision: str = choice("auto", "float32", "bfloat16", default="float32")
 

@@ -95,6 +95,13 @@ class HiddenOnly(Objective):
         total = sum(trip.output * mask for trip, mask in zip(trips, hidden, strict=True))
         return replace(whole, output=torch.where(self.gone(known).repeat(each), whole.output, total / hidden.sum(0)))
 
+    def fill(self, network: Network, batch: Batch, *, sample: bool | None = None) -> RoundTrip:
+        """One trip, of the whole view, where all that is missing is missing as patches: masks tell of known cells."""
+        whole = self.whole(batch)
+        if whole.known is not None and bool((~whole.known & ~self.gone(whole.known)).any()):
+            return super().fill(network, batch, sample=sample)
+        return self.trip(network, whole, corrupt=False, sample=sample)
+
     def trip(self, network: Network, batch: Batch, *, corrupt: bool, sample: bool | None) -> RoundTrip:
         """One trip through the network."""
         return super().travel(network, batch, corrupt=corrupt, sample=sample)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,12 @@ from .. import __version__
 from ..data.scaling import survey
 from ..data.source import Source
 from ..estimators.base import Estimator
+from ..tasks.imputer import Imputer
 from . import baseline
 from . import codes as coding
 from . import samples as showing
 from . import sheet as sheets
+from .calibration import Calibration, calibrate
 from .labels import Labels, read_labels
 from .measure import Measures, measure
 
@@ -31,6 +33,8 @@ class Report:
         Of each cell in the user's units; for a table of columns of several kinds of each column, NaN where it has none.
     column_error, column_variance : ndarray of float64
         Mean squared error and variance of each of the user's columns: the sums over its cells.
+    calibration : Calibration, or None
+        Of an imputer's intervals.
     told, hover : Told and list of str, or None
         For a table of columns of several kinds: the rows shown, and what hovering over the mapped rows tells.
     """
@@ -47,14 +51,15 @@ class Report:
     deviations: np.ndarray
     column_error: np.ndarray
     column_variance: np.ndarray
+    calibration: Calibration | None
     told: showing.Told | None
     hover: list[str] | None
     sheet: sheets.Sheet
     origin: sheets.Origin
 
 
-def gather(model: Estimator, source: Source, labels: Any, seed: int) -> Report:
-    """Make all measurements."""
+def gather(model: Estimator, source: Source, labels: Any, seed: int, imputer: Imputer | None = None) -> Report:
+    """Make all measurements; those of intervals where there is an imputer around the model."""
     modality, given = model.modality_, source
     modality.refuse_other_shape(source)
     source = modality.aligned(source)
@@ -92,6 +97,7 @@ def gather(model: Estimator, source: Source, labels: Any, seed: int) -> Report:
         deviations=deviations,
         column_error=showing.by_column(measures.cell_error, modality),
         column_variance=showing.by_column(measures.cell_variance, modality),
+        calibration=None if imputer is None else calibrate(imputer, given, split),
         told=None if table is None else showing.tell(model, given, groups),
         hover=None if table is None else showing.hover_of_columns(table, given, drawn.rows, deviations),
         sheet=sheets.describe_data(model, source, statistics)
@@ -135,6 +141,7 @@ def as_plain(report: Report) -> dict[str, Any]:
             "variance": measures.cell_variance,
             "columns": columns_as_plain(report),
         },
+        **({} if report.calibration is None else {"calibration": asdict(report.calibration)}),
         "codes": coding.as_plain(report.codes, measures),
         "map": coding.maps_as_plain(report.maps, report.agreement, report.chance),
         "labels": {"kind": report.labels.kind, "names": report.labels.names},

@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from . import baseline, figures, findings
+from . import baseline, calibration, figures, findings
 from . import samples as showing
 from .codes import health
 from .gather import Report, totals
@@ -64,6 +64,7 @@ def render(report: Report) -> str:
             learning=learning_part(report),
             samples=samples_part(report),
             cells=cells_part(report),
+            intervals=intervals_part(report),
             maps=maps_part(report),
             units=units_part(report),
             sheet=report.sheet,
@@ -213,6 +214,19 @@ def cells_part(report: Report) -> dict[str, Any]:
     if errors.size > MOST_BARS:
         made["text"] += f" The {MOST_BARS} with the largest error, of {errors.size:,}."
     return made
+
+
+def intervals_part(report: Report) -> dict[str, Any] | None:
+    """Whether an imputer's intervals hold what they promise; ``None`` where there is no imputer."""
+    if report.calibration is None:
+        return None
+    title, text = calibration.finding(report.calibration)
+    shown = any(found == found for _, found in report.calibration.points)
+    return {
+        "title": title,
+        "text": text,
+        "plot": calibration.calibration_plot(report.calibration.points) if shown else None,
+    }
 
 
 def maps_part(report: Report) -> dict[str, Any]:

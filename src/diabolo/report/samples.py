@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..data.columns import Column, Number
+from ..data.columns import Column
+from ..data.explained import Explanation, plain_values, sum_by_column
 from ..data.modality import Modality
+from ..data.numbers import Number
 from ..data.raw import Raw
 from ..data.source import Source
 from ..data.tables import Table
-from ..diagnosis.explanation import Explanation, explain, plain_values, sum_by_column
+from ..diagnosis.explanation import explain
 from ..estimators.base import Estimator
 from .labels import Labels
 from .measure import SHOWN, Measures, Sample
@@ -251,7 +253,7 @@ def lines_of_columns(
 def spelled(cell: Any, column: Column, deviation: float) -> str:
     """A value of a column as a reader wants to see it.
 
-    >>> from diabolo.data.columns import Choice
+    >>> from diabolo.data.choices import Choice
     >>> spelled("red", Choice("color", "object"), 0.0), spelled(None, Choice("color", "object"), 0.0)
     ('red', 'missing')
     """
@@ -260,7 +262,7 @@ def spelled(cell: Any, column: Column, deviation: float) -> str:
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, datetime.datetime):
-        return cell.isoformat(" ", "seconds").removesuffix(":00")
+        return cell.replace(tzinfo=None).isoformat(" ", "seconds").removesuffix(":00") + f"{cell:%z}"
     if isinstance(cell, (int, float)) and isinstance(column, Number):
         exact = column.decimals
         digits = decimals(deviation) if np.isfinite(deviation) else 3

@@ -12,13 +12,15 @@ from sklearn.utils.validation import check_is_fitted
 from ..core.files import atomic
 from ..data.choosing import open_data
 from ..estimators.base import Estimator
+from ..estimators.storage import Task
+from ..tasks.imputer import Imputer
 from ..training.seeding import seed_from
 from .gather import as_plain, gather, plain
 from .page import render
 
 
 def write_report(
-    model: Estimator,
+    model: Estimator | Task,
     data: Any,
     path: str | os.PathLike[str],
     *,
@@ -33,7 +35,8 @@ def write_report(
 
     Parameters
     ----------
-    model : fitted Estimator
+    model : fitted Estimator, or a task around one
+        Of an :class:`~diabolo.Imputer` the page also shows whether its intervals hold what they promise.
     data : array, frame, list, path, Source or name of an example set
         Of the kind that was fitted. Where it is the training data itself, the rows that were held out judge.
     path : path
@@ -68,10 +71,12 @@ def write_report(
     >>> numbers["headline"]["outcome"]
     'tie'
     """
+    imputer = model if isinstance(model, Imputer) else None
+    model = model.estimator_ if isinstance(model, Task) else model
     check_is_fitted(model, "network_")
     if model.network_.decoder is None:
         raise ValueError("Only the encoder of this model was loaded; load it whole to report on its round trips.")
-    report = gather(model, open_data(data), labels, seed_from(random_state))
+    report = gather(model, open_data(data), labels, seed_from(random_state), imputer)
     numbers: dict[str, Any] = plain(as_plain(report))
     page = render(report)
     beside = Path(path).with_suffix(".json") if json_path is None else Path(json_path)

@@ -5,6 +5,15 @@ from ..lazy import attach
 HOMES = {
     **dict.fromkeys(["Imputer"], ".imputer"),
     **dict.fromkeys(["Generator"], ".generator"),
+    **dict.fromkeys(["AnomalyDetector", "AnomalyExplanation"], ".anomaly"),
+    **dict.fromkeys(["AnomalyScore", "CodeDistance", "CodeMahalanobis", "ConditionalError"], ".scores"),
+    **dict.fromkeys(["DenoisingError", "NegativeLogLikelihood", "NeighborDistance", "OutOfRange"], ".scores"),
+    **dict.fromkeys(["ReconstructionError", "StandardizedError"], ".scores"),
+    **dict.fromkeys(["SeriesAnomalyDetector", "SeriesExplanation"], ".series"),
+    **dict.fromkeys(["Calibration"], ".conformal"),
+    **dict.fromkeys(["AlertsPerDay", "Contamination", "Quantile", "Score", "Threshold"], ".thresholds"),
+    **dict.fromkeys(["AdaptiveFalseDiscoveryRate", "ConditionalFalseDiscoveryRate"], ".thresholds"),
+    **dict.fromkeys(["FalseDiscoveryProportion", "FalseDiscoveryRate", "false_positive_budget"], ".thresholds"),
 }
 
 __getattr__, __dir__ = attach(__name__, HOMES)

@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..data.cells import listed, short
-from ..data.columns import Choice, Column, Levels, Moment, Number, Truth, same
+from ..data.choices import Choice
+from ..data.columns import Column
+from ..data.levels import Levels, Truth
+from ..data.moments import Moment
+from ..data.numbers import Number
 from ..data.raw import MOMENT
 from ..data.tables import Table
+from ..data.values import same
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,9 @@ class Condition:
         """Which rows of a column hold what is asked for."""
         if self.values:
             if column.dtype.kind == "O":
-                cells = column.tolist()
-                return np.array([any(same(cell, value) for value in self.values) for cell in cells], dtype=bool)
+                cells = [(type(cell), cell) for cell in column.tolist()]
+                wanted = {cell: any(same(cell[1], value) for value in self.values) for cell in set(cells)}
+                return np.array([wanted[cell] for cell in cells], dtype=bool)
             return np.asarray(np.isin(column, np.array(self.values)))
         comparable = column
         if isinstance(self.low if self.low is not None else self.high, np.datetime64) and column.dtype.kind == "O":

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -14,31 +13,30 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from ..core.codes import Code
-from ..core.errors import DataError
 from ..core.roundtrip import Batch
 from ..data.choosing import open_data
-from ..data.frames import integer_name
-from ..data.modality import as_dtype
-from ..data.raw import Raw
 from ..data.scaling import stretches
 from ..data.source import Source
 from ..data.tables import INFER, Table
 from ..estimators.base import Estimator
 from ..estimators.planning import rows_held_out
+from ..estimators.storage import Task
 from ..estimators.tabular import TabularMaskedAutoencoder
 from ..training.seeding import mix, seed_from
+from .holes import Chosen, fill_column, fill_frame, holes_of
 
 NUMBERS = ("continuous", "integer", "count")
 ROWS_TO_CALIBRATE = 2048
 ROUNDS = 4  # how often cells are hidden anew to measure errors
 LEAST_HIDDEN = 0.2  # of the known cells; where fewer are missing than that, intervals are rather too wide
 DRAWS_TO_CALIBRATE = 4
+KNOTS = 1001  # quantiles kept of the errors
 Block = dict[str, np.ndarray] | np.ndarray
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 HIDING, DRAWING = 0x41D1, 0xD2A3  # positions of their own among the seeds
 
 
-class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class Imputer(Task, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     r"""Fills holes: :math:`\hat x_j = E[x_j \mid x_{\text{known}}]` where :math:`x_j` is missing, else :math:`x_j`.
 
     Frames and arrays come back as what they were: the same kind, names, order, index and dtypes. Cells that were known
@@ -69,8 +67,8 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         column could be hidden.
     spread_ : ndarray of shape (cells,)
         The part of it that draws of the code make; 0 where codes are not distributions.
-    errors_ : ndarray
-        All measured errors in units of their cell's deviation, absolute and sorted.
+    errors_ : ndarray of shape (1001,), or fewer
+        The measured errors in units of their cell's deviation, absolute and sorted; of many, their quantiles.
 
     References
     ----------
@@ -86,6 +84,16 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     >>> whole = imputer.transform(frame)
     >>> int(whole.isna().sum().sum()), whole.index.tolist(), whole["city"].dtype == frame["city"].dtype
     (0, ['a', 'b', 'c', 'd'], True)
+
+    It is saved with its errors, so that draws and intervals need no data anew:
+
+    >>> import os, tempfile
+    >>> from diabolo import load
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     imputer.save(os.path.join(folder, "imputer.safetensors"))
+    ...     again = load(os.path.join(folder, "imputer.safetensors"))
+    >>> again.transform(frame).equals(whole)
+    True
     """
 
     def __init__(self, estimator: Any = None, *, random_state: Any = None) -> None:
@@ -113,7 +121,7 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If the data cannot be used; the message names the place.
         """
         X = self._checked(X, reset=True)
-        seed = seed_from(self.random_state)
+        self.seed_ = seed = seed_from(self.random_state)
         if isinstance(self.estimator, FrozenEstimator):
             self.estimator_ = self.estimator.estimator
         else:
@@ -126,8 +134,16 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             if self.random_state is not None:
                 chosen.set_params(random_state=seed)
             self.estimator_ = chosen.fit(X)
+        if isinstance(X, (str, Source)):
+            self._know_features_of(self.estimator_)
         self._measure(open_data(X), mix(seed, HIDING))
         return self
+
+    def _know_features_of(self, other: Any) -> None:
+        """Number and names of the columns, where whoever saw them knows them."""
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(other, name):
+                setattr(self, name, getattr(other, name))
 
     def _checked(self, X: Any, *, reset: bool) -> Any:
         """The user's data with scikit-learn's checks and bookkeeping."""
@@ -167,12 +183,13 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         usual = variance[numbers].nanmean().nan_to_num(1.0)  # for columns of which no cell could be hidden
         self.deviations_ = torch.where(variance.isnan(), usual, variance).sqrt().numpy()
         self.spread_ = torch.minimum(spread / count.clamp_min(1), variance.nan_to_num()).sqrt().numpy()
-        self.errors_ = np.sort(scaled[numbers[cell]].numpy())
+        found = np.sort(scaled[numbers[cell]].numpy())
+        self.errors_ = found if len(found) <= KNOTS else np.quantile(found, np.linspace(0.0, 1.0, KNOTS))
 
     def _rows_to_measure(self, source: Source) -> np.ndarray:
-        """Rows that the fit held out, where there are some, else any."""
+        """Rows that the fit held out, where there are some and these may be its data, else any."""
         model, rows = self.estimator_, np.arange(source.rows)
-        if not isinstance(self.estimator, FrozenEstimator) and model.validation:
+        if "validation_loss" in model.history_.columns and source.rows == model.modality_.facts.get("rows"):
             held_out = rows_held_out(source, model.validation, model.seed_).numpy()
             rows = held_out if len(held_out) else rows
         return rows[: stretches(source)[0][1]][:ROWS_TO_CALIBRATE]
@@ -358,20 +375,20 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     # What the model says
 
     def _expected(self, X: Any) -> Tensor:
-        """What the model expects of every cell: ``(rows, *shape)``."""
+        """What the model expects of the cells that are missing: ``(rows, *shape)``; of others, whatever is cheapest."""
         model = self.estimator_
-        return torch.cat([model.expected(trip).cpu() for trip in model.round_trips(X)])
+        return torch.cat([model.expected(trip).cpu() for trip in model.round_trips(X, only_holes=True)])
 
     def _drawn(self, X: Any, n_draws: int, seed: int) -> Iterator[Tensor]:
         """What it expects with codes drawn by chance, several times."""
         model = self.estimator_
         for turn in range(n_draws):
-            trips = model.round_trips(X, n_draws=1, random_state=mix(seed, turn))
+            trips = model.round_trips(X, n_draws=1, random_state=mix(seed, turn), only_holes=True)
             yield torch.cat([model.expected(trip).cpu() for trip in trips])
 
     def _codes_vary(self, X: Any) -> bool:
         """Whether codes are distributions, so that draws of them differ."""
-        return type(next(self.estimator_.round_trips(X)).code).sample is not Code.sample
+        return type(next(self.estimator_.round_trips(X, only_holes=True)).code).sample is not Code.sample
 
     def _read(self, source: Source) -> Batch:
         """Rows in the network's units."""
@@ -440,6 +457,28 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         whole[holes] = made.reshape(whole.shape)[holes].astype(whole.dtype)
         return whole
 
+    # Storage
+
+    def describe(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What a model file holds beside the autoencoder: the measured errors."""
+        check_is_fitted(self, "errors_")
+        given = "standard" if self.estimator is None else "given"
+        given = "frozen" if isinstance(self.estimator, FrozenEstimator) else given
+        arrays = {"deviations": self.deviations_, "spread": self.spread_, "errors": self.errors_}
+        return {"estimator": given, "seed": self.seed_}, arrays
+
+    @classmethod
+    def restore(cls, estimator: Estimator, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """The reverse of :meth:`describe`."""
+        given: Any = None
+        if plain["estimator"] != "standard":
+            given = FrozenEstimator(estimator) if plain["estimator"] == "frozen" else clone(estimator)
+        made = cls(given, random_state=int(plain["seed"]))
+        made.estimator_, made.seed_ = estimator, int(plain["seed"])
+        made.deviations_, made.spread_, made.errors_ = (arrays[name] for name in ("deviations", "spread", "errors"))
+        made._know_features_of(estimator)
+        return made
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
@@ -451,118 +490,4 @@ def default_estimator(X: Any) -> Estimator:
     return TabularMaskedAutoencoder(column_types=INFER if hasattr(X, "columns") else None)
 
 
-class Chosen(Source):
-    """Some rows of a source, with some more cells missing.
-
-    Parameters
-    ----------
-    source : Source
-    numbers : ndarray of int
-        Which rows, rising.
-    hidden : ndarray of bool, (rows, *shape), or None
-        The cells to leave out.
-
-    >>> source = Chosen(open_data([[1, 2], [3, 4]]), np.array([1]), np.array([[True, False]]))
-    >>> source.read(0, 1).tolist()
-    [[nan, 4.0]]
-    """
-
-    def __init__(self, source: Source, numbers: np.ndarray, hidden: np.ndarray | None = None) -> None:
-        self.source, self.numbers, self.hidden, self.rows = source, numbers, hidden, len(numbers)
-        self.place, self.shape, self.names, self.dtypes = source.place, source.shape, source.names, source.dtypes
-        self.mixed, self.backend = source.mixed, source.backend
-        if not source.mixed:
-            self.dtype = source.dtype if hidden is None else np.result_type(source.dtype, np.float32)
-        if source.lengths is not None:
-            raise DataError(f"{source.place}: rows of unequal length have no cells in common that could be filled.")
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Read rows, missing cells as NaN."""
-        wanted = self.numbers[start:stop]
-        first = int(wanted[0]) if len(wanted) else 0
-        block = self.source.read(first, int(wanted[-1]) + 1 if len(wanted) else 0)[wanted - first]
-        if self.hidden is None:
-            return block
-        return np.where(self.hidden[start:stop], np.nan, block).astype(self.dtype, copy=False)
-
-    def column(self, at: int, start: int, stop: int) -> Raw:
-        """A stretch of a column."""
-        wanted = self.numbers[start:stop]
-        first = int(wanted[0]) if len(wanted) else 0
-        whole = self.source.column(at, first, int(wanted[-1]) + 1 if len(wanted) else 0)
-        known = whole.known[wanted - first]
-        known = known if self.hidden is None else known & ~self.hidden[start:stop, at]
-        return replace(whole, values=whole.values[wanted - first], known=known)
-
-    def where(self, row: int, cell: tuple[int, ...]) -> str:
-        """A cell as the whole source calls it."""
-        return self.source.where(int(self.numbers[row]), cell)
-
-
-def holes_of(source: Source) -> np.ndarray:
-    """Which of the user's cells are missing: ``(rows, *shape)``.
-
-    >>> holes_of(open_data([[1.0, float("nan")]])).tolist()
-    [[False, True]]
-    """
-    if source.names is not None:
-        columns = [~source.column(at, 0, source.rows).known for at in range(len(source.names))]
-        return np.stack(columns, axis=1)
-    values = source.read(0, source.rows)
-    return np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
-
-
-def fill_column(raw: Raw, filled: np.ndarray) -> np.ndarray:
-    """A column with its holes filled; all else stays as it is.
-
-    >>> raw = Raw("n", np.array([1.0, np.nan]), np.array([True, False]), "int64")
-    >>> fill_column(raw, np.array([5.0, 6.0])).tolist()
-    [1, 6]
-    """
-    kind = raw.values.dtype
-    whole = raw.values.copy()
-    if not raw.known.all():
-        whole[~raw.known] = filled[~raw.known] if kind.kind == "O" else filled[~raw.known].astype(kind)
-    return as_dtype(whole, integer_name(raw.dtype)) if kind.kind == "f" and integer_name(raw.dtype) else whole
-
-
-def fill_frame(frame: Any, made: Any, holes: np.ndarray, only: list[int] | None = None) -> Any:
-    """A frame with its holes filled from another of the same kind, or from an array; all else stays as it is.
-
-    Parameters
-    ----------
-    frame : pandas, polars or pyarrow
-    made : frame of the same library, or array of shape (rows, columns)
-    holes : ndarray of bool, (rows, columns)
-    only : list of int, or None
-        The columns to give back; ``None``: all.
-
-    >>> import polars as pl
-    >>> frame = pl.DataFrame({"a": [1, None], "b": ["x", None]})
-    >>> made = pl.DataFrame({"a": [7, 8], "b": ["y", "z"]})
-    >>> fill_frame(frame, made, np.array([[False, False], [True, True]])).rows()
-    [(1, 'x'), (8, 'z')]
-    """
-    import narwhals.stable.v2 as nw
-
-    places = range(holes.shape[1]) if only is None else only
-    given = nw.from_native(frame, eager_only=True)
-    if given.implementation.is_pandas():
-        whole = frame.iloc[:, list(places)].copy()
-        for to, at in enumerate(places):
-            if holes[:, at].any():
-                column = frame.iloc[:, at].copy()
-                values = (
-                    made[holes[:, at], at] if isinstance(made, np.ndarray) else made.iloc[:, at][holes[:, at]].array
-                )
-                column[holes[:, at]] = values if isinstance(made, np.ndarray) else values.astype(column.dtype)
-                whole.isetitem(to, column)
-        return whole
-    columns = []
-    for at in places:
-        column = given[:, at]
-        if holes[:, at].any():
-            known = nw.new_series("known", ~holes[:, at], nw.Boolean, backend=given.implementation)
-            column = column.zip_with(known, nw.from_native(made, eager_only=True)[:, at].cast(column.dtype))
-        columns.append(column)
-    return given.select(*columns).to_native()
+__all__ = ["Imputer"]

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from ..estimators.storage import Task, load
 from .generator import Generator
+from .imputer import Imputer
 
-__all__ = ["Generator", "Task", "load"]
+__all__ = ["Generator", "Imputer", "Task", "load"]

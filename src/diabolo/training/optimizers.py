@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from ..core.members import MemberWeights
 from ..core.parts import Part, as_part, every, parameters, plain_name, within
 
 # Coefficients (a, b, c) of the polynomials a x + b x^3 + c x^5 that approach sign(x) fastest, step by step.
@@ -67,6 +68,18 @@ def whitener(matrices: Tensor, steps: int) -> Tensor:
     return product
 
 
+def matrices(weight: nn.Parameter, values: Tensor | None = None) -> Tensor:
+    """A weight, or values of its shape, as matrices ``(count, rows, columns)``; a vector is one of a single row.
+
+    >>> matrices(nn.Parameter(torch.zeros(8, 3, 5, 5))).shape, matrices(nn.Parameter(torch.zeros(8))).shape
+    (torch.Size([1, 8, 75]), torch.Size([1, 1, 8]))
+    """
+    values = weight if values is None else values
+    if isinstance(weight, MemberWeights):
+        return values.flatten(2) if values.ndim > 2 else values[:, None]
+    return values.flatten(1)[None] if values.ndim > 1 else values.reshape(1, 1, -1)
+
+
 class MuonAdam(torch.optim.Optimizer):
     """Muon for matrices, Adam for everything else; matrices of one shape are treated in one multiplication."""
 
@@ -82,10 +95,10 @@ class MuonAdam(torch.optim.Optimizer):
         shapes: dict[tuple[int, int], list[nn.Parameter]] = {}
         vectors: list[nn.Parameter] = []
         for weight in weights:
-            if weight.ndim < 2 or min(weight.flatten(1).shape) < 2:
+            rows, columns = sorted(matrices(weight).shape[1:])
+            if rows < 2:
                 vectors.append(weight)
             else:
-                rows, columns = sorted(weight.flatten(1).shape)
                 shapes.setdefault((rows, columns), []).append(weight)
         groups: list[dict[str, Any]] = [{"params": params, "matrix": True} for params in shapes.values()]
         groups += [{"params": vectors, "matrix": False}] if vectors else []
@@ -105,9 +118,9 @@ class MuonAdam(torch.optim.Optimizer):
                 self._step_vectors(params, group)
 
     def _step_matrices(self, params: list[nn.Parameter], group: dict[str, Any]) -> None:
-        tall = [weight.flatten(1).shape[0] > weight.flatten(1).shape[1] for weight in params]
-        grads = [weight.grad.flatten(1) for weight in params if weight.grad is not None]
-        gradient = torch.stack([g.mT if flip else g for g, flip in zip(grads, tall, strict=True)])
+        tall = [matrices(weight).shape[1] > matrices(weight).shape[2] for weight in params]
+        grads = [matrices(weight, weight.grad) for weight in params if weight.grad is not None]
+        gradient = torch.cat([g.mT if flip else g for g, flip in zip(grads, tall, strict=True)])
         state = self.state[params[0]]
         if not state:
             state["momentum_buffer"] = torch.zeros_like(gradient)
@@ -116,8 +129,9 @@ class MuonAdam(torch.optim.Optimizer):
         update = gradient.lerp_(buffer, momentum)
         update.div_(torch.linalg.matrix_norm(update, keepdim=True).mul_(1.01).add_(1e-30))
         update = whitener(update, group["steps"]) @ update
-        for weight, change, flip in zip(params, update, tall, strict=True):
-            rows, columns = weight.flatten(1).shape
+        parts = torch.split(update, [len(g) for g in grads])
+        for weight, change, flip in zip(params, parts, tall, strict=True):
+            rows, columns = matrices(weight).shape[1:]
             rate = group["lr"] * max(1.0, rows / columns) ** 0.5
             change = (change.mT if flip else change).reshape(weight.shape)
             if group["decay"]:

@@ -1,0 +1,479 @@
+"""Telling strange rows from normal ones: scores, p-values, flags, and why."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from ..architectures import MLP
+from ..bottlenecks import Identity
+from ..core.parts import as_part, from_plain, to_plain
+from ..core.roundtrip import RoundTrip
+from ..corruptions import NoiseLevels
+from ..data.choosing import open_data
+from ..data.explained import Explanation, explained
+from ..data.modality import Modality
+from ..data.rows import Rows
+from ..data.source import Source
+from ..data.tables import INFER
+from ..estimators.base import Estimator
+from ..estimators.ensemble import EnsembleAutoencoder
+from ..estimators.general import Autoencoder
+from ..estimators.planning import rows_held_out
+from ..estimators.storage import Task
+from ..training.seeding import mix, seed_from
+from .conformal import Calibration
+from .scores import AnomalyScore, CodeDistance, ConditionalError, NeighborDistance, NeighborScore, ReconstructionError
+from .thresholds import Quantile, Threshold
+
+HOLDING_OUT = 0xCA11B
+MOST_CELLS = 4096  # of a row, where cells are compared one by one
+MOST_ROWS = 10_000  # training rows that scores learn from
+FLOOR = 0.05  # of the usual score, below which differences say nothing
+
+
+class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
+    r"""Tells rows that are unlike the training rows: :math:`s(x) = \frac1K \sum_k \frac{\log s_k(x) - m_k}{d_k}`.
+
+    Several views :math:`s_k` of a row's round trip (:mod:`diabolo.tasks.scores`) are put together. Median :math:`m_k`
+    and median deviation :math:`d_k` of their logarithms come from calibration rows, which are held out of all training:
+    0 is a usual row, 1 is as far off as half of the rows are, and there is no upper end.
+
+    Parameters
+    ----------
+    estimator : Estimator, FrozenEstimator, or None
+        Any autoencoder; a clone is fitted. A fitted one in scikit-learn's ``FrozenEstimator`` is used as it is; what it
+        was trained on should not be among the rows to calibrate by. ``None``: for tables four wide networks that
+        learn side by side to undo noise of all strengths; for pictures and signals what suits these.
+    scores : sequence of AnomalyScore or str, or None
+        What is put together. ``None``: for tables the reconstruction error, the distance to the fifth nearest
+        training row, and the cell that fits worst to its row; else reconstruction error and distance by code.
+    threshold : Threshold, str, or None
+        What :meth:`is_anomaly` goes by; ``None``: ``Quantile(0.95)``. It can be changed at any
+        time, also after loading.
+    contamination : float in (0, 0.5], or "auto"
+        Where :meth:`predict` cuts: so that this share of the training rows is flagged, as in scikit-learn; ``"auto"``:
+        where the threshold does or, for one that looks at whole batches, where ``Quantile(0.95)`` does.
+    calibration : float in [0, 1), default 0.2
+        Share of the rows that is held out to calibrate by; none below 20 rows, where training rows have to do and
+        nothing is promised.
+    random_state : int, numpy generator, or None
+        Of the training and of the choice of the calibration rows.
+
+    Attributes
+    ----------
+    estimator_ : Estimator
+        Fitted.
+    scores_ : list of AnomalyScore
+    calibration_ : Calibration
+        The scores of the calibration rows.
+    calibrated_ : bool
+        Whether these rows were held out.
+    offset_ : float
+        ``decision_function`` is ``score_samples`` less this; below 0 is an anomaly.
+
+    References
+    ----------
+    ADBench: Anomaly Detection Benchmark, Han, Hu, Huang, Jiang and Zhao, 2022, arXiv:2206.09426.
+    Testing for Outliers with Conformal p-values, Bates, Candès, Lei, Romano and Sesia, 2023, arXiv:2104.08279.
+
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> detector = AnomalyDetector(random_state=0).fit(X[y == 1][:200])
+    >>> found = detector.is_anomaly(X[300:])
+    >>> bool(found[y[300:] == 0].mean() > 0.5), bool(found[y[300:] == 1].mean() < 0.1)
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        scores: Sequence[AnomalyScore | str] | None = None,
+        threshold: Threshold | str | None = None,
+        contamination: float | str = "auto",
+        calibration: float = 0.2,
+        random_state: Any = None,
+    ) -> None:
+        self.estimator = estimator
+        self.scores = scores
+        self.threshold = threshold
+        self.contamination = contamination
+        self.calibration = calibration
+        self.random_state = random_state
+
+    # Fitting
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train on most rows and calibrate by the others.
+
+        Parameters
+        ----------
+        X : data of any kind that the estimator takes
+            Normal rows, or mostly normal ones.
+        y : ignored
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError, ShapeError, ValueError
+            If data or parameters cannot be used.
+        """
+        self._check_parameters()
+        X = self._checked(X, reset=True)
+        source = open_data(X)
+        self.seed_ = seed = seed_from(self.random_state)
+        held_out = rows_held_out(source, self.calibration, mix(seed, HOLDING_OUT)).numpy()
+        rest = np.setdiff1d(np.arange(source.rows), held_out)
+        self.calibrated_ = bool(len(held_out))
+        train = Rows(source, rest) if self.calibrated_ else source
+        self.estimator_ = self._trained(X, train)
+        self._know_features_of(self.estimator_)
+        chosen = np.sort(np.random.default_rng(mix(seed, HOLDING_OUT)).permutation(train.rows)[:MOST_ROWS])
+        seen = RoundTrip.joined(list(self.estimator_.round_trips(Rows(train, chosen))))
+        self.references_ = rest[chosen]
+        self.scores_ = self._chosen_scores()
+        for score in self.scores_:
+            score.learn(self.estimator_, seen)
+        self._calibrate(Rows(source, held_out) if self.calibrated_ else source)
+        self._cut(X)
+        return self
+
+    def _check_parameters(self) -> None:
+        """Refuse shares that are none."""
+        if not isinstance(self.calibration, (int, float)) or not 0 <= self.calibration < 1:
+            raise ValueError(
+                f"calibration came as {self.calibration!r}; it must be a number of at least 0 and below 1."
+            )
+        given = self.contamination
+        if given != "auto" and (not isinstance(given, (int, float)) or not 0 < given <= 0.5):
+            raise ValueError(f"contamination came as {given!r}; it must be 'auto' or a number above 0, at most 0.5.")
+
+    def _trained(self, X: Any, train: Source) -> Estimator:
+        """The estimator, fitted: a clone of the one given, or that one itself if it is frozen."""
+        if isinstance(self.estimator, FrozenEstimator):
+            frozen: Estimator = self.estimator.estimator
+            check_is_fitted(frozen, "network_")
+            return frozen
+        if self.estimator is not None and not isinstance(self.estimator, Estimator):
+            raise TypeError(
+                f"estimator came as {self.estimator!r}; it must be an autoencoder of this library, such as VAE(), a "
+                "fitted one in FrozenEstimator, or None."
+            )
+        model = default_estimator(train, hasattr(X, "columns")) if self.estimator is None else clone(self.estimator)
+        if self.random_state is not None or model.random_state is None:
+            model.set_params(random_state=mix(self.seed_, 0))
+        return model.fit(train)
+
+    def _chosen_scores(self) -> list[AnomalyScore]:
+        """The scores that were asked for, or those that suit the data; clones, since they learn."""
+        if self.scores is not None:
+            return [as_part(AnomalyScore, score).clone().check() for score in self.scores]
+        shape = self.estimator_.modality_.shape
+        if len(shape) == 1 and math.prod(shape) <= MOST_CELLS:
+            return [ReconstructionError(), NeighborDistance(), ConditionalError()]
+        return [ReconstructionError(), CodeDistance()]
+
+    def _calibrate(self, source: Any) -> None:
+        """Learn what scores are usual."""
+        raw = self._raw(source)
+        usual = np.median(raw, axis=0)
+        self.floors_ = FLOOR * np.where(usual > 0, usual, np.maximum(raw.mean(0), 1e-12))
+        logs = np.log(raw + self.floors_)
+        self.centers_ = np.median(logs, axis=0)
+        off = np.median(np.abs(logs - self.centers_), axis=0)
+        spread = logs.std(0)
+        self.spreads_ = np.where(off > 0, off, np.where(spread > 0, spread, 1.0))
+        self.calibration_ = Calibration(self._together(raw))
+
+    def _cut(self, X: Any) -> None:
+        """Find where :meth:`predict` tells normal from strange."""
+        if self.contamination == "auto":
+            cuts = (rule.cut(self.calibration_) for rule in (self._threshold(), Quantile()))
+            self.offset_ = -next(cut for cut in cuts if cut is not None)
+        else:
+            self.offset_ = float(np.percentile(self.score_samples(X), 100.0 * float(self.contamination)))
+
+    def _threshold(self, threshold: Threshold | str | None = None) -> Threshold:
+        """The rule that flags: the one given, the detector's own, or the usual one."""
+        chosen = self.threshold if threshold is None else threshold
+        return as_part(Threshold, Quantile() if chosen is None else chosen).check()
+
+    def _know_features_of(self, other: Any) -> None:
+        """Number and names of the columns, where whoever saw them knows them."""
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(other, name):
+                setattr(self, name, getattr(other, name))
+
+    def _checked(self, X: Any, *, reset: bool) -> Any:
+        """The user's data with scikit-learn's checks and bookkeeping."""
+        if isinstance(X, (str, Source)) or (isinstance(X, np.ndarray) and X.ndim > 2):
+            return X
+        if hasattr(X, "columns"):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return X
+        return validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan", accept_sparse="csr")
+
+    # Scores
+
+    @torch.no_grad()
+    def raw_scores(self, X: Any) -> dict[str, np.ndarray]:
+        """Each view by its name, before they are put together: ``(rows,)`` each, at least 0, higher is stranger."""
+        raw = self._raw(self._checked(X, reset=False))
+        return {type(score).__name__: raw[:, at] for at, score in enumerate(self.scores_)}
+
+    @torch.no_grad()
+    def _raw(self, X: Any) -> np.ndarray:
+        """All views: ``(rows, scores)``."""
+        check_is_fitted(self, "scores_")
+        model = self.estimator_
+        made = [torch.stack([score(model, trip) for score in self.scores_], 1) for trip in model.round_trips(X)]
+        return torch.cat(made).double().cpu().numpy()
+
+    def _parts(self, raw: np.ndarray) -> np.ndarray:
+        """Each view in units of what is usual: ``(rows, scores)``."""
+        return np.asarray((np.log(raw + self.floors_) - self.centers_) / self.spreads_)
+
+    def _together(self, raw: np.ndarray) -> np.ndarray:
+        """The mean of all views: ``(rows,)``."""
+        return np.asarray(self._parts(raw).mean(1))
+
+    def anomaly_score(self, X: Any) -> np.ndarray:
+        """How strange each row is: ``(rows,)``, higher is stranger, 0 is usual. Never samples."""
+        check_is_fitted(self, "calibration_")
+        return self._together(self._raw(self._checked(X, reset=False)))
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """The opposite of :meth:`anomaly_score`, as scikit-learn has it: lower is stranger."""
+        return -self.anomaly_score(X)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """``score_samples`` less ``offset_``: negative for anomalies."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """-1 for anomalies and 1 for all other rows, each judged by itself."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def p_value(self, X: Any) -> np.ndarray:
+        r"""The share of normal rows that look at least as strange: :math:`(1 + \#\{s_i \ge s\}) / (n + 1)`.
+
+        For a normal row it is below :math:`a` with probability at most :math:`a`, whatever the model is worth.
+        """
+        return self.calibration_.p_values(self.anomaly_score(X))
+
+    def is_anomaly(self, X: Any, threshold: Threshold | str | None = None) -> np.ndarray:
+        """Which rows are flagged: ``(rows,)`` of bool.
+
+        Parameters
+        ----------
+        X : data of the kind that was fitted
+            For a rule that looks at whole batches (a false discovery rate): all rows that are judged together.
+        threshold : Threshold, str, or None
+            ``None``: the detector's own.
+        """
+        return self._threshold(threshold).flags(self.anomaly_score(X), self.calibration_)
+
+    def promise(self, rows: int | None = None, threshold: Threshold | str | None = None) -> str:
+        """What the threshold can promise with this many calibration rows, in words, before anything is judged."""
+        check_is_fitted(self, "calibration_")
+        told = self._threshold(threshold).promise(len(self.calibration_), rows)
+        return told if self.calibrated_ else f"The rows to calibrate by were trained on, so nothing is promised. {told}"
+
+    # Reasons
+
+    @torch.no_grad()
+    def explain(self, X: Any) -> AnomalyExplanation:
+        r"""Tell for each row which cells make it strange, what was expected, and which normal rows are nearest.
+
+        A cell's share of the score is its share of each view that is made of cells, weighed by how far that view is
+        above its usual size. What was expected of a cell is what all others let expect, or what came back of it.
+
+        Parameters
+        ----------
+        X : data of the kind that was fitted
+
+        Returns
+        -------
+        AnomalyExplanation
+            Its ``surprise`` is the score's part of each cell; ``share`` adds up to 1 in each row.
+
+        >>> from sklearn.datasets import load_wine
+        >>> X = load_wine().data
+        >>> detector = AnomalyDetector(random_state=0).fit(X)
+        >>> wrong = X[:1].copy()
+        >>> wrong[0, 4] += 80.0
+        >>> detector.explain(wrong).top(0, 1)[0].column
+        'x4'
+        """
+        X = self._checked(X, reset=False)
+        model, source = self.estimator_, open_data(X)
+        model.modality_.refuse_other_shape(source)
+        raws, cells, means, near, far = [], [], [], [], []
+        for trip in model.round_trips(source):
+            raw = torch.stack([score(model, trip) for score in self.scores_], 1).double().cpu().numpy()
+            raws.append(raw)
+            cells.append(self._shares(trip, self._parts(raw)))
+            means.append(self._expected(trip).cpu())
+            distances, numbers = self._nearest(trip)
+            near.append(numbers)
+            far.append(distances)
+        scores = self._together(np.concatenate(raws))
+        parts = np.concatenate(cells) * np.maximum(scores, 0.0)[:, None]
+        modality = model.modality_
+        told = explained(modality, source, torch.cat(means), flat_for_user(modality, parts))
+        return AnomalyExplanation(
+            told.columns,
+            told.observed,
+            told.expected,
+            told.probability,
+            told.surprise,
+            told.backend,
+            scores,
+            self.calibration_.p_values(scores),
+            np.concatenate(near),
+            np.concatenate(far),
+        )
+
+    def _shares(self, trip: RoundTrip, parts: np.ndarray) -> np.ndarray:
+        """Each cell's share of the score: ``(rows, cells)``, adding up to 1 where anything is known."""
+        made = np.zeros((len(parts), trip.target[0].numel()))
+        for at, score in enumerate(self.scores_):
+            cells = score.cells(self.estimator_, trip)
+            if cells is not None:
+                held = cells.double().cpu().numpy()
+                total = held.sum(1, keepdims=True)
+                share = np.divide(held, total, out=np.zeros_like(held), where=total > 0)
+                made += share * np.logaddexp(0.0, parts[:, at : at + 1])
+        total = made.sum(1, keepdims=True)
+        return np.divide(made, total, out=np.zeros_like(made), where=total > 0)
+
+    def _expected(self, trip: RoundTrip) -> Tensor:
+        """What should have come: ``(batch, *shape)``."""
+        told = next((score for score in self.scores_ if isinstance(score, ConditionalError)), None)
+        return self.estimator_.expected(trip) if told is None else told.expected(trip)
+
+    def _nearest(self, trip: RoundTrip) -> tuple[np.ndarray, np.ndarray]:
+        """Distances to the nearest training rows, and their numbers in the data that was fitted; none without a view
+        of distances."""
+        view = next((score for score in self.scores_ if isinstance(score, NeighborScore)), None)
+        if view is None:
+            return np.zeros((len(trip.target), 0)), np.zeros((len(trip.target), 0), dtype=np.int64)
+        distances, numbers = view.nearest(trip)
+        return distances.cpu().numpy(), self.references_[numbers.cpu().numpy()]
+
+    # Storage
+
+    def describe(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Scores, thresholds and calibration."""
+        facts = {
+            "scores": [to_plain(score) for score in self.scores_],
+            "threshold": to_plain(self.threshold),
+            "contamination": self.contamination,
+            "calibration": self.calibration,
+            "calibrated": self.calibrated_,
+            "offset": float(self.offset_),
+            "seed": self.seed_,
+        }
+        arrays = {
+            "calibration": self.calibration_.scores,
+            "centers": self.centers_,
+            "floors": self.floors_,
+            "spreads": self.spreads_,
+            "references": self.references_,
+        }
+        for place, score in enumerate(self.scores_):
+            arrays |= {f"scores.{place}.{name}": value.cpu().numpy() for name, value in score.learned().items()}
+        return facts, arrays
+
+    @classmethod
+    def restore(cls, estimator: Estimator, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """The detector around a model that is loaded already."""
+        scores = [from_plain(score) for score in plain["scores"]]
+        detector = cls(
+            FrozenEstimator(estimator),
+            scores=scores,
+            threshold=from_plain(plain["threshold"]),
+            contamination=plain["contamination"],
+            calibration=plain["calibration"],
+            random_state=plain["seed"],
+        )
+        detector.estimator_, detector.seed_ = estimator, plain["seed"]
+        detector._know_features_of(estimator)
+        detector.scores_ = [score.clone() for score in scores]
+        device = next(estimator.network_.parameters()).device
+        for name, array in arrays.items():
+            if name.startswith("scores."):
+                _, place, field = name.split(".")
+                setattr(detector.scores_[int(place)], field, torch.from_numpy(array).to(device))
+        detector.calibration_, detector.calibrated_ = Calibration(arrays["calibration"]), plain["calibrated"]
+        detector.centers_, detector.floors_, detector.spreads_ = (arrays[n] for n in ("centers", "floors", "spreads"))
+        detector.references_, detector.offset_ = arrays["references"], plain["offset"]
+        return detector
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        return tags
+
+
+@dataclass(frozen=True)
+class AnomalyExplanation(Explanation):
+    """Why rows are strange: an explanation of cells, and the normal rows that are nearest.
+
+    Parameters
+    ----------
+    columns, observed, expected, probability, surprise, backend
+        As of an :class:`~diabolo.data.explained.Explanation`; ``surprise`` is in units of the score.
+    scores : ndarray of shape (rows,)
+        How strange each row is.
+    p_values : ndarray of shape (rows,)
+    neighbors : ndarray of int, (rows, k)
+        Numbers of the nearest training rows in the data that was fitted, nearest first; none where no view measures
+        distances.
+    distances : ndarray of shape (rows, k)
+        How far away they are, in that view's units.
+    """
+
+    scores: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
+    p_values: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
+    neighbors: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
+    distances: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 0)))
+
+
+def flat_for_user(modality: Modality, cells: np.ndarray) -> np.ndarray:
+    """The network's cells in the user's order: ``(rows, cells)``."""
+    shaped = cells.reshape(len(cells), *modality.shape)
+    return np.asarray(modality.to_user(shaped)).reshape(len(cells), -1)
+
+
+def default_estimator(source: Source, framed: bool) -> Estimator:
+    """What learns where the user names nothing: networks that undo noise for tables, else a plain autoencoder."""
+    if source.lengths is not None or len(source.shape) > 1 or math.prod(source.shape) > MOST_CELLS:
+        return Autoencoder(code_size=32)
+    return EnsembleAutoencoder(
+        members=4,
+        code_size=256,
+        architecture=MLP(hidden=()),
+        bottleneck=Identity(activation="silu"),
+        corruption=NoiseLevels(),
+        scaling="standard",
+        column_types=INFER if framed and source.mixed else None,
+    )
+
+
+__all__ = ["AnomalyDetector"]
