@@ -53,7 +53,7 @@ HOMES = {
     **dict.fromkeys(["SeriesAnomalyDetector", "SeriesExplanation"], ".tasks"),
     **dict.fromkeys(["AnomalyDetector", "AnomalyScore", "CodeDistance", "CodeMahalanobis"], ".tasks"),
     **dict.fromkeys(["ConditionalError", "DenoisingError", "NegativeLogLikelihood", "NeighborDistance"], ".tasks"),
-    **dict.fromkeys(["OutOfRange", "ReconstructionError", "StandardizedError"], ".tasks"),
+    **dict.fromkeys(["OutOfRange", "PyODDetector", "ReconstructionError", "StandardizedError"], ".tasks"),
     **dict.fromkeys(["AlertsPerDay", "Calibration", "Contamination", "Quantile", "Score", "Threshold"], ".tasks"),
     **dict.fromkeys(["AdaptiveFalseDiscoveryRate", "ConditionalFalseDiscoveryRate"], ".tasks"),
     **dict.fromkeys(["FalseDiscoveryProportion", "FalseDiscoveryRate", "false_positive_budget"], ".tasks"),

@@ -263,6 +263,14 @@ def test_series_of_unequal_length() -> None:
     assert [each.shape for each in detector.score_samples(cube)] == [(200,)] * 3
 
 
+def test_many_short_series_are_held_out_whole() -> None:
+    series = [wave(120, seed=seed) for seed in range(30)]
+    detector = SeriesAnomalyDetector(random_state=0).fit(series)
+    assert detector.window_ == 60
+    assert detector.held_out_
+    assert len(detector.calibration_) == 4 * 120
+
+
 def test_frames_lists_and_arrays_are_one() -> None:
     values = wave(800, channels=1)[:, 0]
     whole = SeriesAnomalyDetector(window=40, random_state=0).fit(values).anomaly_score(values)

@@ -14,7 +14,19 @@ from .. import __version__
 from .errors import Failing
 
 #: The commands, in the order of their use; each is a module here, with a command of the same name.
-COMMANDS = ("fit", "encode", "reconstruct", "score", "impute", "sample", "explain", "report", "info", "verify")
+COMMANDS = (
+    "fit",
+    "encode",
+    "reconstruct",
+    "score",
+    "threshold",
+    "impute",
+    "sample",
+    "explain",
+    "report",
+    "info",
+    "verify",
+)
 
 
 class Commands(Failing):

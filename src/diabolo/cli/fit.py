@@ -26,6 +26,7 @@ from .output import counted, emit, refuse_own_input, say, size, table, times
 if TYPE_CHECKING:
     from ..core.parts import Part
     from ..data.modality import Modality
+    from ..data.source import Source
     from ..estimators import Estimator, Plan
 
 MOST_COLUMNS = 40
@@ -108,6 +109,12 @@ class Files:
     "TabularMaskedAutoencoder.",
 )
 @click.option(
+    "--detector",
+    is_flag=True,
+    help="Hold rows out to measure which scores are usual as well, for diabolo score to flag strange rows; without "
+    "--preset, of an EnsembleAutoencoder for tables and an Autoencoder for all else.",
+)
+@click.option(
     "--resume", is_flag=True, help="Go on where an interrupted run of the same command stopped, to the same bits."
 )
 @dry_run_flag
@@ -123,6 +130,7 @@ def fit(
     degraded: str | None,
     generator: bool,
     imputer: bool,
+    detector: bool,
     resume: bool,
     dry_run: bool,
     force: bool,
@@ -143,29 +151,37 @@ def fit(
     ctx = click.get_current_context()
     if output is None and not dry_run:
         raise click.UsageError("Missing option '-o': name the file for the model, such as -o model.safetensors.")
-    if generator and imputer:
-        raise click.UsageError("--generator and --imputer cannot both be: a file holds one task. Fit twice.")
-    task = "generator" if generator else "imputer" if imputer else None
+    asked = [
+        name for name, wanted in (("generator", generator), ("imputer", imputer), ("detector", detector)) if wanted
+    ]
+    if len(asked) > 1:
+        both = " and ".join(f"--{name}" for name in asked)
+        raise click.UsageError(f"{both} cannot both be: a file holds one task. Fit twice.")
+    task = asked[0] if asked else None
     standard = task is not None and ctx.get_parameter_source("preset") is ParameterSource.DEFAULT
-    preset = presets()["VAE" if generator else "TabularMaskedAutoencoder"] if standard else preset
-    values = read_flags(ctx, preset, flags)
-    extra = read_settings(preset, settings)
     files = None if output is None else Files.beside(output)
     if files is not None:
         files.check(force=force, resume=resume)
         refuse_own_input(str(files.model), (data,) if degraded is None else (data, degraded))
-    from .fitting import Fitting, make_plan, resumed_seed
+    source: Source | None = None
+    usual: dict[str, Any] = {}
+    if standard and task is not None:
+        source, preset, usual = standard_of(task, data, label)
+    values = read_flags(ctx, preset, flags)
+    extra = read_settings(preset, settings)
+    from .fitting import Fitting, make_plan, promise_of, resumed_seed
 
     if resume and files is not None and values.get("random_state") is None:
         values["random_state"] = resumed_seed(files.checkpoint)
-    if standard and generator:
-        from ..tasks.generator import STANDARD
-
-        values = STANDARD | values
-    estimator = make_estimator(preset, values, extra)
-    source, plan = make_plan(estimator, data, label, degraded, task)
+    estimator = make_estimator(preset, usual | values, extra)
+    source, plan = make_plan(estimator, data if source is None else source, label, degraded, task)
     facts = facts_of(estimator, plan, data, files)
-    say(table(lines_of(estimator, plan, files)))
+    lines = lines_of(estimator, plan, files)
+    if detector:
+        held_out, promise = promise_of(source)
+        facts |= {"calibration_rows": held_out, "promise": promise}
+        lines["calibration"] = f"{counted(held_out, 'more row')} held out. {promise}"
+    say(table(lines))
     say_columns(plan.modality)
     if dry_run or files is None:
         if as_json:
@@ -177,6 +193,22 @@ def fit(
     if as_json:
         emit("fit", facts | fitting.facts)
     ctx.exit(code)
+
+
+def standard_of(task: str, data: str, label: str | None) -> tuple[Source | None, Preset, dict[str, Any]]:
+    """What a task is made of where the user names no preset, and its parameters; of a detector the data decides."""
+    if task == "imputer":
+        return None, presets()["TabularMaskedAutoencoder"], {}
+    if task == "generator":
+        from ..tasks.generator import STANDARD
+
+        return None, presets()["VAE"], STANDARD
+    from ..tasks.anomaly import default_estimator
+    from .inputs import open_source
+
+    source: Source = open_source(data, label)
+    usual = default_estimator(source, source.names is not None)
+    return source, presets()[type(usual).__name__], usual.get_params(deep=False)
 
 
 def say_columns(modality: Modality) -> None:
@@ -244,7 +276,10 @@ def network_of(estimator: Estimator, plan: Plan) -> str:
     recipe = estimator.recipe()
     architecture = estimator.architecture or recipe.architecture or plan.modality.architecture()
     penalty = "" if recipe.penalty is None else f", penalty {brief(recipe.penalty)}"
-    return f"{brief(architecture)} around {brief(plan.network.bottleneck)}{penalty}"
+    bottleneck: Any = plan.network.bottleneck
+    each = getattr(bottleneck, "plan", (bottleneck,))[0]  # of members side by side, the first
+    times_members = "" if each is bottleneck else f"{bottleneck.count} times "
+    return f"{times_members}{brief(architecture)} around {brief(each)}{penalty}"
 
 
 def brief(part: Part | str) -> str:

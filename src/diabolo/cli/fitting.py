@@ -10,13 +10,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
 from ..core.errors import DataError, DivergedError
 from ..core.files import read_description
 from ..data.rows import Rows
 from ..estimators.planning import rows_held_out
 from ..training import HistoryFile, Progress, Watcher
-from .errors import WORDS, Code, Stopped, unreadable_model
+from ..training.seeding import seed_from
+from .errors import WORDS, Code, Stopped, as_usage, unreadable_model
 from .inputs import open_source
 from .output import counted, say, size
 from .watching import Brake, Lines
@@ -43,27 +45,62 @@ def resumed_seed(checkpoint: Path) -> int | None:
 
 
 def make_plan(
-    estimator: Estimator, data: str, label: str | None, degraded: str | None = None, task: str | None = None
+    estimator: Estimator, data: str | Source, label: str | None, degraded: str | None = None, task: str | None = None
 ) -> tuple[Source, Plan]:
-    """Open the data and decide everything that is decided before training.
+    """Open the data and decide everything that is decided before training; the rows to train on come back.
 
-    Where the model is made for a task, columns of numbers are told apart too, and of a generator epochs are as many as
-    that takes, unless the user said otherwise.
+    Where the model is made to fill or to draw, columns of numbers are told apart too, and of a generator epochs are as
+    many as that takes, unless the user said otherwise. A detector is calibrated by rows that are left out here.
     """
-    source = open_source(data, label)
-    if task and source.names is not None and estimator.column_types is None and estimator.loss is None:
+    source = open_source(data, label) if isinstance(data, str) else data
+    if (
+        task in ("generator", "imputer")
+        and source.names is not None
+        and estimator.column_types is None
+        and estimator.loss is None
+    ):
         estimator.set_params(column_types="infer")
     if task == "generator" and estimator.epochs is None:
         from ..tasks.generator import enough_epochs
 
         estimator.set_params(epochs=enough_epochs(source.rows))
     seen = None if degraded is None else open_source(degraded, label)
+    if task == "detector":
+        source, seen = without_calibration(estimator, source, seen)
     try:
         return source, estimator.plan(source, seen)
     except DataError:
         raise
     except ValueError as error:  # parameters that fit neither each other nor this machine
         raise click.UsageError(str(error)) from error
+
+
+def without_calibration(estimator: Estimator, source: Source, seen: Source | None) -> tuple[Source, Source | None]:
+    """The rows that a detector's estimator is trained on, which its seed decides."""
+    from ..tasks.anomaly import AnomalyDetector, calibration_rows
+
+    with as_usage(ValueError):
+        estimator.set_params(random_state=seed_from(estimator.random_state))
+    held_out = calibration_rows(source, AnomalyDetector().calibration, estimator.random_state)
+    if not len(held_out) or (seen is not None and seen.rows != source.rows):  # the latter is refused by the plan
+        return source, seen
+    rest = np.setdiff1d(np.arange(source.rows), held_out)
+    return Rows(source, rest), None if seen is None else Rows(seen, rest)
+
+
+def whole_of(source: Source) -> Source:
+    """The data that training rows were taken from."""
+    return source.source if isinstance(source, Rows) else source
+
+
+def promise_of(source: Source) -> tuple[int, str]:
+    """How many rows a detector is calibrated by that are not among these training rows, and what that can promise."""
+    from ..tasks.thresholds import Quantile
+
+    held_out = whole_of(source).rows - source.rows
+    if not held_out:
+        return 0, "With so few rows it is calibrated by those it is trained on, and nothing is promised."
+    return held_out, Quantile().promise(held_out)
 
 
 class Fitting:
@@ -73,13 +110,14 @@ class Fitting:
     ----------
     estimator : Estimator
     source : Source
+        The rows to train on.
     plan : Plan
     files : Files
     resume : bool
         Go on from the checkpoint, if there is one.
     progress : bool
         Show a bar on a terminal, and lines elsewhere.
-    task : {"generator", "imputer"}, or None
+    task : {"generator", "imputer", "detector"}, or None
         What to make of the model once it is fitted, and to save instead of it.
     """
 
@@ -140,11 +178,17 @@ class Fitting:
             return
         from sklearn.frozen import FrozenEstimator
 
-        from ..tasks.storage import Generator, Imputer
+        from ..tasks.storage import AnomalyDetector, Generator, Imputer
 
-        made = Generator if self.task == "generator" else Imputer
-        say("learning where codes lie" if self.task == "generator" else "measuring how far off hidden cells are filled")
-        made(FrozenEstimator(self.estimator), random_state=self.plan.seed).fit(self.source).save(self.files.model)
+        tasks: dict[str, tuple[type[AnomalyDetector | Generator | Imputer], str]] = {
+            "generator": (Generator, "learning where codes lie"),
+            "imputer": (Imputer, "measuring how far off hidden cells are filled"),
+            "detector": (AnomalyDetector, "measuring which scores are usual"),
+        }
+        made, words = tasks[self.task]
+        say(words)
+        task = made(FrozenEstimator(self.estimator), random_state=self.plan.seed)
+        task.fit(whole_of(self.source) if self.task == "detector" else self.source).save(self.files.model)
 
     def tell(self) -> None:
         """The final lines: how much comes back, how long it took, where the model is."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import numpy as np
 
 from ..core.errors import DataError
@@ -18,7 +19,7 @@ from ..data.rows import Rows
 from ..data.scaling import stretches
 from ..data.source import Source
 from ..estimators.planning import choose_device
-from ..tasks.storage import Task, load
+from ..tasks.storage import AnomalyDetector, Task, load
 from .errors import as_usage, unreadable_model
 from .output import say
 
@@ -41,6 +42,17 @@ def open_task(path: str, device: str = "auto") -> Any:
         return load(path, device=chosen)
     except OSError as error:
         raise unreadable_model(path, error) from error
+
+
+def open_detector(path: str) -> AnomalyDetector:
+    """Load a detector; refuse any other model."""
+    fitted = open_task(path)
+    if not isinstance(fitted, AnomalyDetector):
+        raise click.UsageError(
+            f"{path} is a file of {type(fitted).__name__}, which flags nothing. Make a detector: diabolo fit DATA "
+            f"--detector -o {path}"
+        )
+    return fitted
 
 
 def open_source(data: str, label: str | None = None) -> Any:

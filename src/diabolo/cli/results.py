@@ -32,6 +32,7 @@ def send_through(
     *,
     columns: Callable[[Estimator], list[str] | None] = lambda model: None,
     opened: Estimator | None = None,
+    begin: Callable[[Source], None] = lambda source: None,
     label: str | None,
     device: str,
     force: bool,
@@ -47,6 +48,8 @@ def send_through(
     columns : callable (model) -> names of the results' columns
     opened : Estimator, or None
         The model, where it was opened already.
+    begin : callable (source)
+        What to say of the data before anything is done.
     facts : callable () -> what else to tell at the end
     """
     check_output(output, force, reads=(model, data))
@@ -55,6 +58,7 @@ def send_through(
     fitted = open_model(model, device) if opened is None else opened
     source = open_source(data, label)
     fitted.modality_.refuse_other_shape(source)
+    begin(source)
     told = {"model": model, "data": source.place, "rows": source.rows, "output": None if output == "-" else output}
     if dry_run:
         plan = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -77,6 +78,8 @@ class SharedEncoder(Members):
 
 class SharedBottleneck(Members):
     """Bottlenecks side by side, each for its part of the features."""
+
+    gives: ClassVar[type[Code]] = Code
 
     def __init__(self, modules: Sequence[Bottleneck]) -> None:
         super().__init__(modules)

@@ -53,8 +53,9 @@ class GaussianNoise(Corruption):
 class NoiseLevels(Corruption):
     r"""Adds white noise, to each row of a strength of its own: :math:`c(x) = x + \sigma\epsilon`.
 
-    The logarithm of :math:`\sigma` is even between the two ends. Little noise teaches how cells belong together, much noise where data lies at all; a network that undoes both moves
-    rows towards data from near and far, and so tells strange ones.
+    The logarithm of :math:`\sigma` is even between the two ends. Little noise teaches how cells belong together, much
+    noise where data lies at all; a network that undoes both moves rows towards data from near and far, and so tells
+    strange ones.
 
     Parameters
     ----------

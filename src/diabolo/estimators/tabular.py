@@ -24,10 +24,10 @@ class TabularMaskedAutoencoder(Estimator):
     hundred rows that is most of what can be known, and the transformer adds what is not linear
     (:class:`~diabolo.losses.FromFactors`). ``linear=False`` leaves all to the transformer, as the paper does.
 
-    Codes hold only what the transformer says, :math:`z = f(x_k)`. ``inverse_transform`` has nothing but them, so that it
-    gives the row that factors expect of nothing, :math:`E_W[x] + g(z)`, in the units of the loss: the shape of what is
-    not linear, not the row that the codes came from. Rows come back by ``reconstruct``; codes that hold whole rows are
-    those of ``linear=False``, or of a :class:`~diabolo.VAE`.
+    Codes hold only what the transformer says, :math:`z = f(x_k)`. ``inverse_transform`` has nothing but them, so that
+    it gives what they add to the row that factors expect of nothing, :math:`E_W[x] + g(z)`: what is not linear, not
+    the row that the codes came from. Rows come back by ``reconstruct``; codes that hold whole rows are those of
+    ``linear=False``, or of a :class:`~diabolo.VAE`.
 
     Parameters
     ----------

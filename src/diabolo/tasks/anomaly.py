@@ -36,8 +36,10 @@ from .conformal import Calibration
 from .scores import AnomalyScore, CodeDistance, ConditionalError, NeighborDistance, NeighborScore, ReconstructionError
 from .thresholds import Quantile, Threshold
 
-HOLDING_OUT = 0xCA11B
+HOLDING_OUT, TRIMMING = 0xCA11B, 0x7213
+SAMPLES, SAMPLE, STRETCH = 50, 16, 2048  # of rows to measure distances to; rows that are measured at once
 MOST_CELLS = 4096  # of a row, where cells are compared one by one
+MOST_RELATED = 512  # of a row, where each is expected by all others
 MOST_ROWS = 10_000  # training rows that scores learn from
 FLOOR = 0.05  # of the usual score, below which differences say nothing
 
@@ -56,8 +58,8 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         was trained on should not be among the rows to calibrate by. ``None``: for tables four wide networks that
         learn side by side to undo noise of all strengths; for pictures and signals what suits these.
     scores : sequence of AnomalyScore or str, or None
-        What is put together. ``None``: for tables the reconstruction error, the distance to the fifth nearest
-        training row, and the cell that fits worst to its row; else reconstruction error and distance by code.
+        What is put together. ``None``: the reconstruction error and the distance to the fifth nearest training row, by
+        the data itself for tables, by code for pictures and signals.
     threshold : Threshold, str, or None
         What :meth:`is_anomaly` goes by; ``None``: ``Quantile(0.95)``. It can be changed at any
         time, also after loading.
@@ -67,8 +69,12 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
     calibration : float in [0, 1), default 0.2
         Share of the rows that is held out to calibrate by; none below 20 rows, where training rows have to do and
         nothing is promised.
+    trimming : float in [0, 1), default 0
+        Share of the rows that is left out of training because they lie far from most: for data that holds anomalies,
+        0.3 (see :func:`remoteness`). A network that never sees them cannot learn to bring them back. Calibration rows
+        stay as they are.
     random_state : int, numpy generator, or None
-        Of the training and of the choice of the calibration rows.
+        Of the training, and of the choice of the calibration rows.
 
     Attributes
     ----------
@@ -103,6 +109,7 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         threshold: Threshold | str | None = None,
         contamination: float | str = "auto",
         calibration: float = 0.2,
+        trimming: float = 0.0,
         random_state: Any = None,
     ) -> None:
         self.estimator = estimator
@@ -110,6 +117,7 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         self.threshold = threshold
         self.contamination = contamination
         self.calibration = calibration
+        self.trimming = trimming
         self.random_state = random_state
 
     # Fitting
@@ -136,17 +144,19 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         X = self._checked(X, reset=True)
         source = open_data(X)
         self.seed_ = seed = seed_from(self.random_state)
-        held_out = rows_held_out(source, self.calibration, mix(seed, HOLDING_OUT)).numpy()
-        rest = np.setdiff1d(np.arange(source.rows), held_out)
+        held_out = calibration_rows(source, self.calibration, seed)
         self.calibrated_ = bool(len(held_out))
-        train = Rows(source, rest) if self.calibrated_ else source
-        self.estimator_ = self._trained(X, train)
+        model = self._model(X, source)
+        rest = self._rows_to_train(model, source, held_out)
+        train = Rows(source, rest) if len(rest) < source.rows else source
+        self.estimator_ = model if isinstance(self.estimator, FrozenEstimator) else model.fit(train)
         self._know_features_of(self.estimator_)
         chosen = np.sort(np.random.default_rng(mix(seed, HOLDING_OUT)).permutation(train.rows)[:MOST_ROWS])
         seen = RoundTrip.joined(list(self.estimator_.round_trips(Rows(train, chosen))))
         self.references_ = rest[chosen]
         self.scores_ = self._chosen_scores()
-        for score in self.scores_:
+        self.conditional_ = ConditionalError() if seen.target[0].numel() <= MOST_RELATED else None
+        for score in (*self.scores_, *self._explaining()):
             score.learn(self.estimator_, seen)
         self._calibrate(Rows(source, held_out) if self.calibrated_ else source)
         self._cut(X)
@@ -154,16 +164,16 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         """Refuse shares that are none."""
-        if not isinstance(self.calibration, (int, float)) or not 0 <= self.calibration < 1:
-            raise ValueError(
-                f"calibration came as {self.calibration!r}; it must be a number of at least 0 and below 1."
-            )
+        for name in ("calibration", "trimming"):
+            share = getattr(self, name)
+            if not isinstance(share, (int, float)) or not 0 <= share < 1:
+                raise ValueError(f"{name} came as {share!r}; it must be a number of at least 0 and below 1.")
         given = self.contamination
         if given != "auto" and (not isinstance(given, (int, float)) or not 0 < given <= 0.5):
             raise ValueError(f"contamination came as {given!r}; it must be 'auto' or a number above 0, at most 0.5.")
 
-    def _trained(self, X: Any, train: Source) -> Estimator:
-        """The estimator, fitted: a clone of the one given, or that one itself if it is frozen."""
+    def _model(self, X: Any, source: Source) -> Estimator:
+        """What is to be fitted: a clone of the estimator, or that one itself, if it is frozen and fitted already."""
         if isinstance(self.estimator, FrozenEstimator):
             frozen: Estimator = self.estimator.estimator
             check_is_fitted(frozen, "network_")
@@ -173,10 +183,19 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
                 f"estimator came as {self.estimator!r}; it must be an autoencoder of this library, such as VAE(), a "
                 "fitted one in FrozenEstimator, or None."
             )
-        model = default_estimator(train, hasattr(X, "columns")) if self.estimator is None else clone(self.estimator)
+        model = default_estimator(source, hasattr(X, "columns")) if self.estimator is None else clone(self.estimator)
         if self.random_state is not None or model.random_state is None:
             model.set_params(random_state=mix(self.seed_, 0))
-        return model.fit(train)
+        return model
+
+    def _rows_to_train(self, model: Estimator, source: Source, held_out: np.ndarray) -> np.ndarray:
+        """The numbers of the rows that take part in training: not held out, and not too far from most."""
+        rest = np.setdiff1d(np.arange(source.rows), held_out)
+        if not self.trimming:
+            return rest
+        far = remoteness(model, Rows(source, rest), mix(self.seed_, TRIMMING))
+        near = np.argsort(far, kind="stable")[: max(1, round((1 - self.trimming) * len(rest)))]
+        return np.sort(rest[near])
 
     def _chosen_scores(self) -> list[AnomalyScore]:
         """The scores that were asked for, or those that suit the data; clones, since they learn."""
@@ -184,8 +203,12 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
             return [as_part(AnomalyScore, score).clone().check() for score in self.scores]
         shape = self.estimator_.modality_.shape
         if len(shape) == 1 and math.prod(shape) <= MOST_CELLS:
-            return [ReconstructionError(), NeighborDistance(), ConditionalError()]
+            return [ReconstructionError(), NeighborDistance()]
         return [ReconstructionError(), CodeDistance()]
+
+    def _explaining(self) -> list[ConditionalError]:
+        """What says which cells fit badly to their row, where these are few enough."""
+        return [] if self.conditional_ is None else [self.conditional_]
 
     def _calibrate(self, source: Any) -> None:
         """Learn what scores are usual."""
@@ -211,6 +234,26 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         """The rule that flags: the one given, the detector's own, or the usual one."""
         chosen = self.threshold if threshold is None else threshold
         return as_part(Threshold, Quantile() if chosen is None else chosen).check()
+
+    @property
+    def rule(self) -> Threshold:
+        """What flags where nothing else is asked for: ``threshold`` as a part, the usual one where that is ``None``."""
+        return self._threshold()
+
+    def change_threshold(self, threshold: Threshold | str | None) -> Self:
+        """Flag by another rule from now on; nothing is fitted anew, and :meth:`save` keeps it.
+
+        >>> from sklearn.datasets import load_wine
+        >>> detector = AnomalyDetector(random_state=0).fit(load_wine().data)
+        >>> detector.change_threshold(Quantile(0.5)).threshold
+        Quantile(level=0.5)
+        """
+        check_is_fitted(self, "calibration_")
+        self.threshold = threshold
+        self._threshold()
+        if self.contamination == "auto":
+            self._cut(None)
+        return self
 
     def _know_features_of(self, other: Any) -> None:
         """Number and names of the columns, where whoever saw them knows them."""
@@ -349,21 +392,19 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         )
 
     def _shares(self, trip: RoundTrip, parts: np.ndarray) -> np.ndarray:
-        """Each cell's share of the score: ``(rows, cells)``, adding up to 1 where anything is known."""
-        made = np.zeros((len(parts), trip.target[0].numel()))
+        """Each cell's share of the score: ``(rows, cells)``, adding up to 1 where anything is known.
+
+        Half of it is what views say, each by how strange it finds the row; half, how badly the cell fits the others.
+        """
+        views = np.zeros((len(parts), trip.target[0].numel()))
         for at, score in enumerate(self.scores_):
-            cells = score.cells(self.estimator_, trip)
-            if cells is not None:
-                held = cells.double().cpu().numpy()
-                total = held.sum(1, keepdims=True)
-                share = np.divide(held, total, out=np.zeros_like(held), where=total > 0)
-                made += share * np.logaddexp(0.0, parts[:, at : at + 1])
-        total = made.sum(1, keepdims=True)
-        return np.divide(made, total, out=np.zeros_like(made), where=total > 0)
+            views += np.logaddexp(0.0, parts[:, at : at + 1]) * shares(score.cells(self.estimator_, trip), views.shape)
+        related = [shares(score.cells(self.estimator_, trip), views.shape) for score in self._explaining()]
+        return shares(shares(views, views.shape) + sum(related), views.shape)
 
     def _expected(self, trip: RoundTrip) -> Tensor:
         """What should have come: ``(batch, *shape)``."""
-        told = next((score for score in self.scores_ if isinstance(score, ConditionalError)), None)
+        told = self.conditional_
         return self.estimator_.expected(trip) if told is None else told.expected(trip)
 
     def _nearest(self, trip: RoundTrip) -> tuple[np.ndarray, np.ndarray]:
@@ -384,6 +425,7 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
             "threshold": to_plain(self.threshold),
             "contamination": self.contamination,
             "calibration": self.calibration,
+            "trimming": self.trimming,
             "calibrated": self.calibrated_,
             "offset": float(self.offset_),
             "seed": self.seed_,
@@ -395,7 +437,7 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
             "spreads": self.spreads_,
             "references": self.references_,
         }
-        for place, score in enumerate(self.scores_):
+        for place, score in enumerate([*self.scores_, *self._explaining()]):
             arrays |= {f"scores.{place}.{name}": value.cpu().numpy() for name, value in score.learned().items()}
         return facts, arrays
 
@@ -409,16 +451,20 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
             threshold=from_plain(plain["threshold"]),
             contamination=plain["contamination"],
             calibration=plain["calibration"],
+            trimming=plain["trimming"],
             random_state=plain["seed"],
         )
         detector.estimator_, detector.seed_ = estimator, plain["seed"]
         detector._know_features_of(estimator)
         detector.scores_ = [score.clone() for score in scores]
+        related = any(name.startswith(f"scores.{len(scores)}.") for name in arrays)
+        detector.conditional_ = ConditionalError() if related else None
+        learned = [*detector.scores_, *detector._explaining()]
         device = next(estimator.network_.parameters()).device
         for name, array in arrays.items():
             if name.startswith("scores."):
                 _, place, field = name.split(".")
-                setattr(detector.scores_[int(place)], field, torch.from_numpy(array).to(device))
+                setattr(learned[int(place)], field, torch.from_numpy(array).to(device))
         detector.calibration_, detector.calibrated_ = Calibration(arrays["calibration"]), plain["calibrated"]
         detector.centers_, detector.floors_, detector.spreads_ = (arrays[n] for n in ("centers", "floors", "spreads"))
         detector.references_, detector.offset_ = arrays["references"], plain["offset"]
@@ -455,10 +501,72 @@ class AnomalyExplanation(Explanation):
     distances: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 0)))
 
 
+def shares(cells: Tensor | np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    """Each cell's part of its row's sum: ``(rows, cells)``; nothing where there is none.
+
+    >>> shares(np.array([[1.0, 3.0]]), (1, 2)).tolist()
+    [[0.25, 0.75]]
+    """
+    if cells is None:
+        return np.zeros(shape)
+    held = np.maximum(cells.double().cpu().numpy() if isinstance(cells, Tensor) else cells, 0.0)
+    total = held.sum(1, keepdims=True)
+    return np.asarray(np.divide(held, total, out=np.zeros_like(held), where=total > 0))
+
+
 def flat_for_user(modality: Modality, cells: np.ndarray) -> np.ndarray:
     """The network's cells in the user's order: ``(rows, cells)``."""
     shaped = cells.reshape(len(cells), *modality.shape)
     return np.asarray(modality.to_user(shaped)).reshape(len(cells), -1)
+
+
+def calibration_rows(source: Source, share: float, seed: int) -> np.ndarray:
+    """Which rows a detector with this seed keeps from all training: their numbers, sorted; none below 20 rows."""
+    return np.asarray(rows_held_out(source, share, mix(seed, HOLDING_OUT)).numpy())
+
+
+def remoteness(model: Estimator, source: Source, seed: int) -> np.ndarray:
+    r"""How far rows lie from most others: :math:`\frac1T\sum_t \min_{j \in S_t,\ j \ne i} \lVert x_i - x_j\rVert`.
+
+    :math:`S_t` are :math:`T = 50` samples of 16 rows. A group of anomalies that are near to each other is far from
+    most samples, where it would be near to its own neighbors; the cost grows with the rows and no faster.
+
+    Parameters
+    ----------
+    model : Estimator
+        Says how data is read and scaled; it need not be fitted.
+    source : Source
+    seed : int
+
+    Returns
+    -------
+    ndarray of shape (rows,)
+
+    References
+    ----------
+    Rapid Distance-Based Outlier Detection via Sampling, Sugiyama and Borgwardt, 2013, NeurIPS 26.
+
+    >>> from diabolo.data.memory import in_memory
+    >>> rows = np.r_[np.random.default_rng(0).normal(size=(90, 2)), np.full((10, 2), 20.0)]
+    >>> int(remoteness(Autoencoder(scaling="none"), in_memory(rows), 0).argmax()) >= 90
+    True
+    """
+    modality = model._fit_modality(source)
+    aligned = modality.aligned(source)
+    random = np.random.default_rng(seed)
+    samples = [np.sort(random.permutation(source.rows)[:SAMPLE]) for _ in range(SAMPLES)]
+    wanted = np.unique(np.concatenate(samples))
+    kept = modality.read_all(Rows(aligned, wanted)).values.flatten(1)
+    far = np.zeros(source.rows)
+    for start in range(0, source.rows, STRETCH):
+        stop = min(start + STRETCH, source.rows)
+        rows = modality.read(aligned, start, stop).values.flatten(1)
+        distances = torch.cdist(rows, kept, compute_mode="donot_use_mm_for_euclid_dist")
+        distances.masked_fill_(torch.from_numpy(np.arange(start, stop)[:, None] == wanted), torch.inf)
+        for sample in samples:
+            nearest = distances[:, torch.from_numpy(np.searchsorted(wanted, sample))].amin(1)
+            far[start:stop] += nearest.nan_to_num(posinf=0.0).numpy() / SAMPLES
+    return far
 
 
 def default_estimator(source: Source, framed: bool) -> Estimator:

@@ -213,9 +213,9 @@ class ConditionalError(AnomalyScore):
         parts = torch.split(precision, widths_of(model))
         starts = np.cumsum([0, *widths_of(model)]).tolist()
         blocks = [torch.linalg.inv(part[:, at : at + len(part)]) for part, at in zip(parts, starts, strict=False)]
-        self.center, self.precision = center, precision.float().to(rows.device)
+        self.center, self.precision = center, kept(precision, rows)
         inverse: Tensor = torch.block_diag(*blocks)  # type: ignore[no-untyped-call]
-        self.inverse = inverse.float().to(rows.device)
+        self.inverse = kept(inverse, rows)
 
     def __call__(self, model: Estimator, trip: RoundTrip) -> Tensor:
         """The worst column's."""
@@ -240,11 +240,7 @@ class ConditionalError(AnomalyScore):
 
 
 class NeighborScore(AnomalyScore, ABC):
-    r"""The distance to the training row that is the :math:`k`-th nearest, in uncorrelated coordinates.
-
-    Coordinates are turned to the principal axes of the training rows and divided by
-    :math:`\sqrt{\lambda_i + \rho\bar\lambda}`, where :math:`\lambda_i` is the variance along an axis: a step across a
-    narrow direction counts for more than one along a wide one.
+    """The distance to the training row that is the k-th nearest, in some coordinates.
 
     Attributes
     ----------
@@ -253,9 +249,6 @@ class NeighborScore(AnomalyScore, ABC):
     """
 
     neighbors: int
-    ridge: float
-    center: Tensor
-    turn: Tensor
     rows: Tensor
 
     @abstractmethod
@@ -263,13 +256,8 @@ class NeighborScore(AnomalyScore, ABC):
         """Where a row lies: ``(batch, numbers)``."""
 
     def learn(self, model: Estimator, trip: RoundTrip) -> None:
-        """Turn and keep the training rows."""
-        rows = self.place(trip)[:REFERENCES].double()
-        center = rows.mean(0)
-        _, sizes, axes = torch.linalg.svd(rows - center, full_matrices=False)
-        variance = sizes.square() / len(rows)
-        turn = axes.mT / (variance + self.ridge * variance.mean() + TINY).sqrt()
-        self.center, self.turn, self.rows = center.float(), turn.float(), ((rows - center) @ turn).float()
+        """Keep the training rows."""
+        self.rows = kept(self.place(trip)[:REFERENCES], trip.target)
 
     def __call__(self, model: Estimator, trip: RoundTrip) -> Tensor:
         """The distance to the k-th nearest."""
@@ -277,24 +265,22 @@ class NeighborScore(AnomalyScore, ABC):
 
     def nearest(self, trip: RoundTrip) -> tuple[Tensor, Tensor]:
         """Distances to the nearest training rows and their numbers among them: two of ``(batch, neighbors)``."""
-        at = (self.place(trip) - self.center) @ self.turn
-        distances = torch.cdist(at, self.rows, compute_mode="donot_use_mm_for_euclid_dist")
+        distances = torch.cdist(self.place(trip), self.rows, compute_mode="donot_use_mm_for_euclid_dist")
         found = distances.topk(min(self.neighbors, len(self.rows)), largest=False)
         return found.values, found.indices
 
 
 @parameters
 class NeighborDistance(NeighborScore):
-    r"""How far away the :math:`k`-th nearest training row is, by the data itself, in uncorrelated coordinates.
+    r"""How far away the :math:`k`-th nearest training row is: :math:`\lVert x - x_{(k)}\rVert`.
 
-    Rows far from all data are strange even where the network happens to bring them back.
+    Rows far from all data are strange even where the network happens to bring them back. Missing cells count as 0, the
+    mean of standardized columns.
 
     Parameters
     ----------
     neighbors : int, default 5
         :math:`k`, the usual number; few enough for small tables.
-    ridge : float, default 0.01
-        :math:`\rho`, the share of the mean variance that keeps narrow directions from deciding alone.
 
     References
     ----------
@@ -311,19 +297,80 @@ class NeighborDistance(NeighborScore):
     """
 
     neighbors: int = within(default=5, low=1)
+
+    rows: Tensor = dataclasses.field(init=False)
+
+    def place(self, trip: RoundTrip) -> Tensor:
+        """The data."""
+        return trip.target.flatten(1)
+
+
+class WhitenedScore(NeighborScore, ABC):
+    r"""The same in coordinates along the principal axes, divided by :math:`\sqrt{\lambda_i + \rho\bar\lambda}`.
+
+    :math:`\lambda_i` is the training rows' variance along an axis, so that a step across a narrow direction counts for
+    more than one along a wide one.
+    """
+
+    ridge: float
+    center: Tensor
+    turn: Tensor
+
+    @abstractmethod
+    def numbers(self, trip: RoundTrip) -> Tensor:
+        """What is turned: ``(batch, numbers)``."""
+
+    def place(self, trip: RoundTrip) -> Tensor:
+        """Uncorrelated coordinates."""
+        return (self.numbers(trip) - self.center) @ self.turn
+
+    def learn(self, model: Estimator, trip: RoundTrip) -> None:
+        """Find the axes, and keep the training rows."""
+        rows = self.numbers(trip)[:REFERENCES].double()
+        center = rows.mean(0)
+        _, sizes, axes = torch.linalg.svd(rows - center, full_matrices=False)
+        variance = sizes.square() / len(rows)
+        turn = axes.mT / (variance + self.ridge * variance.mean() + TINY).sqrt()
+        self.center, self.turn = kept(center, rows), kept(turn, rows)
+        super().learn(model, trip)
+
+
+@parameters
+class WhitenedDistance(WhitenedScore):
+    r"""How far away the :math:`k`-th nearest training row is in uncorrelated coordinates.
+
+    It finds rows that break the relations between columns, and loses some whose columns have different amounts of
+    noise: of planted anomalies it finds more than :class:`~diabolo.tasks.scores.NeighborDistance`, of real ones fewer.
+
+    Parameters
+    ----------
+    neighbors : int, default 5
+    ridge : float, default 0.01
+        :math:`\rho`, the share of the mean variance that keeps narrow directions from deciding alone.
+
+    >>> from diabolo import Autoencoder
+    >>> X = [[0.0, 0.0], [1.0, 1.0], [2.0, 2.1], [3.0, 3.0]]
+    >>> model = Autoencoder(code_size=1, epochs=1, random_state=0).fit(X)
+    >>> score = WhitenedDistance(neighbors=1)
+    >>> score.learn(model, next(model.round_trips(X)))
+    >>> score.nearest(next(model.round_trips([[2.9, 2.9]])))[1].tolist()
+    [[3]]
+    """
+
+    neighbors: int = within(default=5, low=1)
     ridge: float = within(default=0.01, low=0.0)
 
     center: Tensor = dataclasses.field(init=False)
     turn: Tensor = dataclasses.field(init=False)
     rows: Tensor = dataclasses.field(init=False)
 
-    def place(self, trip: RoundTrip) -> Tensor:
-        """The data; missing cells count as 0, the mean of standardized columns."""
+    def numbers(self, trip: RoundTrip) -> Tensor:
+        """The data; missing cells count as 0."""
         return trip.target.flatten(1)
 
 
 @parameters
-class CodeDistance(NeighborScore):
+class CodeDistance(WhitenedScore):
     r"""How far away the :math:`k`-th nearest training row is by its code, in uncorrelated coordinates.
 
     For pictures and signals, where the data itself has too many cells to compare.
@@ -332,7 +379,7 @@ class CodeDistance(NeighborScore):
     ----------
     neighbors : int, default 5
     ridge : float, default 0.01
-        As of :class:`~diabolo.tasks.scores.NeighborDistance`.
+        As of :class:`~diabolo.tasks.scores.WhitenedDistance`.
 
     >>> from diabolo import Autoencoder
     >>> X = [[0.0, 0.0], [1.0, 1.0], [2.0, 2.1], [3.0, 3.0]]
@@ -350,7 +397,7 @@ class CodeDistance(NeighborScore):
     turn: Tensor = dataclasses.field(init=False)
     rows: Tensor = dataclasses.field(init=False)
 
-    def place(self, trip: RoundTrip) -> Tensor:
+    def numbers(self, trip: RoundTrip) -> Tensor:
         """The code; its mean where it is a distribution."""
         return trip.code.values.flatten(1)
 
@@ -390,7 +437,7 @@ class CodeMahalanobis(AnomalyScore):
         covariance = (codes - center).mT @ (codes - center) / len(codes)
         ridge = self.ridge * float(covariance.diagonal().mean()) + TINY
         eye = torch.eye(len(covariance), dtype=torch.float64, device=codes.device)
-        self.center, self.precision = center.float(), torch.linalg.inv(covariance + ridge * eye).float()
+        self.center, self.precision = kept(center, codes), kept(torch.linalg.inv(covariance + ridge * eye), codes)
 
     def __call__(self, model: Estimator, trip: RoundTrip) -> Tensor:
         """The squared distance."""
@@ -465,6 +512,11 @@ def widths_of(model: Estimator) -> list[int]:
     """How many neighboring cells make up each column."""
     modality = model.modality_
     return list(modality.widths or [1] * math.prod(modality.shape))
+
+
+def kept(values: Tensor, like: Tensor) -> Tensor:
+    """What is kept of a computation: in float32, rows one after the other, so that a file gives back the same bits."""
+    return values.to(like.device, torch.float32).contiguous()
 
 
 def known_only(trip: RoundTrip, cells: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from .thresholds import Calibration, Quantile, Threshold
 
 NORMALIZATIONS = ("channel", "window", "none")
 LEAST_WINDOW, LONGEST_WINDOW = 128, 512
-MOST_CELLS = 2000  # numbers in a window that is chosen here
+MOST_CELLS = 1000  # numbers in a window that is chosen here: what their components cost grows with the cube
 MOST_WINDOWS = 2000  # to train on
 WINDOWS_TOGETHER = 256
 STRIDES = 8  # windows that cover a point
@@ -122,8 +122,9 @@ class SeriesAnomalyDetector(OutlierMixin, BaseEstimator):
         keeps 99 % of the windows' variance, 150 numbers at most.
     window : int, or None
         Points of a window. ``None``: the dominant period of the series (:func:`~diabolo.data.windows.dominant_period`),
-        as often as it takes to reach 128 points, and 128 where there is none; at most 512 points, 2,000 numbers, and
-        an eighth of the longest series. Shorter ones see spikes; longer ones also what goes on too long.
+        as often as it takes to reach 128 points, and 128 where there is none; at most 512 points, 1,000 numbers,
+        an eighth of all points, and half of the longest series. Shorter ones see spikes, longer ones also what goes on
+        too long.
     stride : int, or None
         Points from window to window when series are scored; ``None``: an eighth of the window.
     smoothing : int, default 1
@@ -258,7 +259,7 @@ class SeriesAnomalyDetector(OutlierMixin, BaseEstimator):
     def _choose_window(self, series: Sequence[Series]) -> int:
         """The window as given, or by the period; one that no series has room for is refused."""
         longest, channels = max(map(len, series)), series[0].shape[1]
-        window = self.window or usual_window(self.period_, longest, channels)
+        window = self.window or usual_window(self.period_, min(longest // 2, sum(map(len, series)) // 8), channels)
         if longest < window:
             lengths = ", ".join(str(len(values)) for values in series[:8])
             raise DataError(
@@ -597,15 +598,15 @@ class SeriesAnomalyDetector(OutlierMixin, BaseEstimator):
         return tags
 
 
-def usual_window(period: int | None, longest: int, channels: int) -> int:
-    """As many periods as reach 128 points, within 512 points, 2,000 numbers, and an eighth of the longest series.
+def usual_window(period: int | None, room: int, channels: int) -> int:
+    """As many periods as reach 128 points, within 512 points, 1,000 numbers, and the room that there is.
 
-    >>> usual_window(50, 4000, 1), usual_window(None, 4000, 1), usual_window(None, 4000, 38), usual_window(50, 400, 1)
-    (150, 128, 52, 50)
+    >>> usual_window(50, 500, 1), usual_window(None, 500, 1), usual_window(None, 500, 38), usual_window(50, 100, 1)
+    (150, 128, 26, 100)
     """
     window = period or LEAST_WINDOW
     window *= -(-LEAST_WINDOW // window)
-    return max(2, min(window, LONGEST_WINDOW, MOST_CELLS // channels, longest // 8))
+    return max(2, min(window, LONGEST_WINDOW, MOST_CELLS // channels, room))
 
 
 def default_estimator(windows: np.ndarray) -> LinearAutoencoder:

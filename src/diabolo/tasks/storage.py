@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..estimators.storage import Task, load
+from .anomaly import AnomalyDetector
 from .generator import Generator
 from .imputer import Imputer
 
-__all__ = ["Generator", "Imputer", "Task", "load"]
+__all__ = ["AnomalyDetector", "Generator", "Imputer", "Task", "load"]
