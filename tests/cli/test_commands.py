@@ -224,7 +224,9 @@ def test_report_writes_a_page_and_its_numbers(
     assert call("report", picture_model, "digits", "-o", tmp_path / "r.pdf").exit_code == 2
 
 
-@pytest.mark.parametrize("command", ["fit", "encode", "reconstruct", "score", "explain", "report", "info", "verify"])
+@pytest.mark.parametrize(
+    "command", ["fit", "encode", "reconstruct", "score", "threshold", "explain", "report", "info", "verify"]
+)
 def test_every_command_explains_itself(command: str, call: Call) -> None:
     result = call(command, "--help")
     assert result.exit_code == 0

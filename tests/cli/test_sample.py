@@ -101,7 +101,7 @@ def press_after_the_third(lines: Lines, run: Any, row: dict[str, Any]) -> None:
         signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.parametrize("task", ["generator", "imputer"])
+@pytest.mark.parametrize("task", ["generator", "imputer", "detector"])
 def test_an_interrupted_task_goes_on_to_the_same_bytes(
     task: str, table_file: Path, tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,7 +44,8 @@ def report(
     """Write one page that shows how well MODEL does on DATA.
 
     Compared with PCA of the same size; with learning curves, reconstructions, errors, the codes drawn and colored by
-    label where there is one, and of an imputer whether its intervals hold what they promise. The page needs no network.
+    label where there is one; of an imputer whether its intervals hold what they promise, of a detector the strangest
+    rows, why, and what baselines say of them (labels of two kinds tell how right they are). The page needs no network.
     """
     page, numbers = check_pages(output, force)
     from .inputs import open_source, open_task

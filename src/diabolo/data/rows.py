@@ -29,7 +29,8 @@ class Rows(Source):
         self.source, self.numbers, self.rows = source, numbers, len(numbers)
         self.place, self.shape, self.dtype = source.place, source.shape, source.dtype
         self.names, self.dtypes = source.names, source.dtypes
-        self.mixed, self.backend = source.mixed, source.backend
+        self.mixed, self.backend, self.maximum = source.mixed, source.backend, source.maximum
+        self.own_dtypes, self.numbered = source.own_dtypes, source.numbered
         self.lengths = None if source.lengths is None else source.lengths[numbers]
         self.reach = stretches(source)[0][1]
 
@@ -62,3 +63,7 @@ class Rows(Source):
     def where(self, row: int, cell: tuple[int, ...]) -> str:
         """A cell as the whole source calls it."""
         return self.source.where(int(self.numbers[row]), cell)
+
+    def told(self, row: int, cell: tuple[int, ...], value: float) -> str:
+        """A value as the whole source tells it."""
+        return self.source.told(int(self.numbers[row]), cell, value)

@@ -220,6 +220,8 @@ def explanation(result: Duel, unit: str) -> str:
         f"{count(result.code_size, 'number')} per sample{size}, makes {number(result.pca)}, and the mean alone "
         f"{number(result.mean)}."
     ).replace("sample, makes", "sample makes")
+    if result.pca <= LOSSLESS * result.mean and result.components < result.code_size:
+        numbers += " So wide a code leaves PCA nothing to squeeze, which is no standard to judge by."
     doubt = " The difference is within what chance or rounding explains." if result.outcome == "tie" else ""
     rows = {
         "held out": f"Judged on {count(judged, 'row')} that were held out of the training (they only chose the epoch); "

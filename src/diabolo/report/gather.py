@@ -11,8 +11,10 @@ from .. import __version__
 from ..data.scaling import survey
 from ..data.source import Source
 from ..estimators.base import Estimator
+from ..estimators.storage import Task
+from ..tasks.anomaly import AnomalyDetector
 from ..tasks.imputer import Imputer
-from . import baseline
+from . import anomalies, baseline
 from . import codes as coding
 from . import samples as showing
 from . import sheet as sheets
@@ -35,6 +37,8 @@ class Report:
         Mean squared error and variance of each of the user's columns: the sums over its cells.
     calibration : Calibration, or None
         Of an imputer's intervals.
+    anomalies : Anomalies, or None
+        What a detector finds strange.
     told, hover : Told and list of str, or None
         For a table of columns of several kinds: the rows shown, and what hovering over the mapped rows tells.
     """
@@ -52,14 +56,15 @@ class Report:
     column_error: np.ndarray
     column_variance: np.ndarray
     calibration: Calibration | None
+    anomalies: anomalies.Anomalies | None
     told: showing.Told | None
     hover: list[str] | None
     sheet: sheets.Sheet
     origin: sheets.Origin
 
 
-def gather(model: Estimator, source: Source, labels: Any, seed: int, imputer: Imputer | None = None) -> Report:
-    """Make all measurements; those of intervals where there is an imputer around the model."""
+def gather(model: Estimator, source: Source, labels: Any, seed: int, task: Task | None = None) -> Report:
+    """Make all measurements; those of an imputer or a detector where there is one around the model."""
     modality, given = model.modality_, source
     modality.refuse_other_shape(source)
     source = modality.aligned(source)
@@ -70,7 +75,8 @@ def gather(model: Estimator, source: Source, labels: Any, seed: int, imputer: Im
         pairs = zip(table.columns, columns, strict=True)
         statistics = replace(statistics, missing=sum(told.missing for kind, told in pairs if kind.kind != "empty"))
     marks = read_labels(labels, source)
-    split = baseline.choose_rows(model, source, statistics, seed)
+    own = anomalies.split_of_training(task, source, seed) if isinstance(task, AnomalyDetector) else None
+    split = own or baseline.choose_rows(model, source, statistics, seed)
     measures = measure(model, source, split.rows)
     split = baseline.confirm(split, model, measures)
     drawn = coding.draw_maps(measures.kept, measures.error, seed)
@@ -97,7 +103,10 @@ def gather(model: Estimator, source: Source, labels: Any, seed: int, imputer: Im
         deviations=deviations,
         column_error=showing.by_column(measures.cell_error, modality),
         column_variance=showing.by_column(measures.cell_variance, modality),
-        calibration=None if imputer is None else calibrate(imputer, given, split),
+        calibration=calibrate(task, given, split) if isinstance(task, Imputer) else None,
+        anomalies=anomalies.judge(task, given, marks, measures.kept, own is not None, seed)
+        if isinstance(task, AnomalyDetector)
+        else None,
         told=None if table is None else showing.tell(model, given, groups),
         hover=None if table is None else showing.hover_of_columns(table, given, drawn.rows, deviations),
         sheet=sheets.describe_data(model, source, statistics)
@@ -142,6 +151,7 @@ def as_plain(report: Report) -> dict[str, Any]:
             "columns": columns_as_plain(report),
         },
         **({} if report.calibration is None else {"calibration": asdict(report.calibration)}),
+        **({} if report.anomalies is None else {"anomalies": anomalies.as_plain(report.anomalies)}),
         "codes": coding.as_plain(report.codes, measures),
         "map": coding.maps_as_plain(report.maps, report.agreement, report.chance),
         "labels": {"kind": report.labels.kind, "names": report.labels.names},

@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from . import baseline, calibration, figures, findings
+from . import anomalies, baseline, calibration, figures, findings
 from . import samples as showing
 from .codes import health
 from .gather import Report, totals
@@ -61,6 +61,7 @@ def render(report: Report) -> str:
             word=cell_word(report),
             cards=cards(report),
             note=cards_note(report),
+            anomalies=None if report.anomalies is None else anomalies.as_part(report.anomalies),
             learning=learning_part(report),
             samples=samples_part(report),
             cells=cells_part(report),

@@ -13,7 +13,6 @@ from ..core.files import atomic
 from ..data.choosing import open_data
 from ..estimators.base import Estimator
 from ..estimators.storage import Task
-from ..tasks.imputer import Imputer
 from ..training.seeding import seed_from
 from .gather import as_plain, gather, plain
 from .page import render
@@ -36,7 +35,8 @@ def write_report(
     Parameters
     ----------
     model : fitted Estimator, or a task around one
-        Of an :class:`~diabolo.Imputer` the page also shows whether its intervals hold what they promise.
+        Of an :class:`~diabolo.Imputer` the page also shows whether its intervals hold what they promise, of an
+        :class:`~diabolo.AnomalyDetector` the strangest rows and why, and what baselines say of them.
     data : array, frame, list, path, Source or name of an example set
         Of the kind that was fitted. Where it is the training data itself, the rows that were held out judge.
     path : path
@@ -71,12 +71,12 @@ def write_report(
     >>> numbers["headline"]["outcome"]
     'tie'
     """
-    imputer = model if isinstance(model, Imputer) else None
+    task = model if isinstance(model, Task) else None
     model = model.estimator_ if isinstance(model, Task) else model
     check_is_fitted(model, "network_")
     if model.network_.decoder is None:
         raise ValueError("Only the encoder of this model was loaded; load it whole to report on its round trips.")
-    report = gather(model, open_data(data), labels, seed_from(random_state), imputer)
+    report = gather(model, open_data(data), labels, seed_from(random_state), task)
     numbers: dict[str, Any] = plain(as_plain(report))
     page = render(report)
     beside = Path(path).with_suffix(".json") if json_path is None else Path(json_path)
