@@ -30,7 +30,7 @@ from sklearn.decomposition import PCA
 from common import ROOT, machine, machine_line, print_table
 from diabolo import Autoencoder, DenoisingAutoencoder, SeriesAnomalyDetector
 from diabolo.data.windows import Overlap, beginnings, cut, dominant_period
-from diabolo.tasks.series import STRIDES, default_estimator, training_windows, usual_window
+from diabolo.tasks.series_windows import STRIDES, default_estimator, training_windows, usual_window
 from metrics_series import point_areas, volume
 
 FOLDER = Path(os.environ.get("DIABOLO_DATA", ROOT.parent / "shared" / "data")) / "timeseries"

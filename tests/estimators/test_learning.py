@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sklearn.decomposition import PCA
 
 from diabolo import (
@@ -16,6 +17,7 @@ from diabolo import (
     DenoisingAutoencoder,
     LinearAutoencoder,
     TabularMaskedAutoencoder,
+    load,
 )
 from diabolo.data.choosing import open_data
 from diabolo.estimators import Estimator
@@ -97,6 +99,42 @@ def test_the_exact_solver_fills_holes(table: np.ndarray) -> None:
     filled = with_holes.reconstruct(holes)
     lost = np.square(filled - table)[missing].mean() / np.square(table - np.nanmean(holes, 0))[missing].mean()
     assert lost < 0.5
+
+
+def test_the_known_cells_of_a_row_with_a_hole_come_back_as_those_of_a_whole_row(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    data = random.normal(size=(600, 2)) @ random.normal(size=(2, 10)) + 0.05 * random.normal(size=(600, 10)) + 7
+    train, test = data[:500], data[500:]
+    for code_size, limit in ((2, 1.5), (9, 3.0)):  # of nine numbers for nine known cells the code's spread decides
+        model = LinearAutoencoder(code_size=code_size).fit(train)
+        usual = np.square(LinearAutoencoder(code_size=2).fit(train).reconstruct(test) - test).mean()
+        whole = model.reconstruct(test)
+        np.testing.assert_array_equal(model.transform(test), whole_codes(model, test))
+        for column in range(10):
+            holes = test.copy()
+            holes[:, column] = np.nan
+            back = model.reconstruct(holes)
+            rest = np.arange(10) != column
+            assert np.square(back - test)[:, rest].mean() < 1.5 * usual, (code_size, column)
+            assert np.square(back - test)[:, column].mean() < limit * 2 * 0.05**2, (code_size, column)
+            mixed = np.r_[holes[:50], test[50:]]
+            np.testing.assert_allclose(model.reconstruct(mixed)[:50], back[:50], rtol=1e-6)
+            np.testing.assert_array_equal(model.reconstruct(mixed)[50:], whole[50:])
+        model.save(tmp_path / "model.safetensors")
+        again = load(tmp_path / "model.safetensors")
+        np.testing.assert_array_equal(again.reconstruct(holes), back)
+        alone = load(tmp_path / "model.safetensors", encoder_only=True)
+        np.testing.assert_array_equal(alone.transform(holes), model.transform(holes))
+        nothing = np.full((2, 10), np.nan)
+        np.testing.assert_allclose(model.reconstruct(nothing)[0], train.mean(0), rtol=1e-3)
+
+
+@torch.no_grad()
+def whole_codes(model: LinearAutoencoder, rows: np.ndarray) -> np.ndarray:
+    """Codes of whole rows by the encoder's matrix alone."""
+    network = model.network_
+    codes = [network.bottleneck.project(batch.values)[:count].numpy() for batch, count in model._batches(rows)]
+    return np.concatenate(codes)
 
 
 def test_a_code_larger_than_the_data_keeps_dead_dimensions_at_zero() -> None:

@@ -28,10 +28,13 @@ from diabolo import (
     DataError,
     FalseDiscoveryRate,
     LinearAutoencoder,
+    ModelFileError,
     Quantile,
     SeriesAnomalyDetector,
     ShapeError,
+    load,
 )
+from diabolo.core.files import read_container, write_container
 from diabolo.data.windows import autocorrelation, beginnings, dominant_period, smoothed
 
 RANDOM = np.random.default_rng(0)
@@ -267,7 +270,7 @@ def test_many_short_series_are_held_out_whole() -> None:
     series = [wave(120, seed=seed) for seed in range(30)]
     detector = SeriesAnomalyDetector(random_state=0).fit(series)
     assert detector.window_ == 60
-    assert detector.held_out_
+    assert detector.calibrated_
     assert len(detector.calibration_) == 4 * 120
 
 
@@ -368,6 +371,8 @@ def test_a_stream_refuses_what_it_cannot_read(fitted: SeriesAnomalyDetector) -> 
         next(fitted.score_stream([[1.0, 2.0]]))
     with pytest.raises(DataError, match="point 2, channel 1 is inf"):
         next(fitted.score_stream([[1, 2, 3], [1, 2, 3], [1, np.inf, 3]]))
+    with pytest.raises(ShapeError, match="point 1 has 2 channels"):
+        next(fitted.score_stream([[1, 2, 3], [1, 2]], together=2))
     with pytest.raises(DataError, match="2 points, fewer than the window"):
         list(fitted.score_stream([[1, 2, 3], [1, 2, 3]]))
 
@@ -377,7 +382,7 @@ def test_a_stream_refuses_what_it_cannot_read(fitted: SeriesAnomalyDetector) -> 
 
 def test_p_values_of_a_series_that_goes_on_as_it_was() -> None:
     detector = SeriesAnomalyDetector(window=20, calibration=0.4, random_state=0).fit(wave(8000))
-    assert detector.held_out_
+    assert detector.calibrated_
     p_values = detector.p_value(wave(8000, seed=9))
     for level in (0.05, 0.2, 0.5):
         assert abs((p_values <= level).mean() - level) < 0.5 * level
@@ -392,10 +397,129 @@ def test_thresholds_may_be_set_after_the_fit(fitted: SeriesAnomalyDetector) -> N
     assert (few <= many).all()
     assert few.sum() < many.sum()
     np.testing.assert_array_equal(detector.decision_function(values) < 0, many)
-    detector.set_params(threshold=FalseDiscoveryRate(0.1))
-    assert detector.predict(values)[410:430].max() == -1
-    with pytest.raises(ValueError, match="no cut of its own"):
-        detector.decision_function(values)
+    np.testing.assert_array_equal(detector.predict(values) == -1, many)
+    detector.change_threshold(FalseDiscoveryRate(0.1))
+    assert detector.is_anomaly(values)[410:430].all()
+    usual = clone(detector).set_params(threshold=None).fit(wave(3000))
+    assert detector.offset_ == usual.offset_  # rows by themselves: a rule for batches has no cut
+    np.testing.assert_array_equal(detector.predict(values), usual.predict(values))
+    np.testing.assert_array_equal(usual.is_anomaly(values, FalseDiscoveryRate(0.1)), detector.is_anomaly(values))
+    assert repr(usual.rule) == repr(Quantile(0.99))
+    with pytest.raises(ValueError, match="Quantile"):
+        usual.change_threshold("Quantil")
+    assert usual.threshold is None
+
+
+def test_what_is_promised_is_said_in_words(fitted: SeriesAnomalyDetector) -> None:
+    held_out = len(fitted.calibration_)
+    assert f"{held_out:,} calibration rows" in fitted.promise(100, FalseDiscoveryRate(0.05))
+    assert fitted.promise().startswith(Quantile(0.99).promise(held_out))
+    assert "on average only" in fitted.promise()
+    trained = SeriesAnomalyDetector(window=40, calibration=0.0, random_state=0).fit(wave(400))
+    assert trained.promise().startswith("The points to calibrate by were trained on, so nothing is promised.")
+
+
+def test_few_points_to_calibrate_by_flag_what_is_above_them_all() -> None:
+    detector = SeriesAnomalyDetector(window=8, random_state=0).fit(wave(300))
+    strange = wave(300, seed=1)
+    strange[100:110] += 9
+    assert len(detector.calibration_) < 99
+    assert not detector.is_anomaly(strange).any()
+    assert detector.offset_ == -detector.calibration_.highest(1)
+    assert (detector.predict(strange)[102:108] == -1).all()
+
+
+# Files
+
+
+@pytest.mark.parametrize("given", ["standard", "given", "positions", "frozen", "no neighbors"])
+def test_a_file_gives_back_the_same_detector(given: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame(wave(500), columns=["heat", "load", "flow"])
+    options: dict[str, Any] = {
+        "standard": {"normalize": "window", "window": np.int64(40), "smoothing": 3},
+        "given": {"estimator": Autoencoder(code_size=4, epochs=1), "window": 32, "threshold": "FalseDiscoveryRate"},
+        "positions": {"estimator": ConvAutoencoder(code_size=4, epochs=1), "window": 32, "stride": 8},
+        "frozen": {"window": 40},
+        "no neighbors": {"neighbors": 0, "normalize": "none", "window": 20, "calibration": 0.0},
+    }[given]
+    if given == "frozen":
+        inner = SeriesAnomalyDetector(window=40, random_state=1).fit(frame).estimator_
+        options["estimator"] = FrozenEstimator(inner)
+    detector = SeriesAnomalyDetector(random_state=0, **options).fit(frame)
+    detector.save(tmp_path / "one.safetensors")
+    clone(detector).fit(frame).save(tmp_path / "two.safetensors")
+    one = (tmp_path / "one.safetensors").read_bytes()
+    assert one == (tmp_path / "two.safetensors").read_bytes()
+    again = load(tmp_path / "one.safetensors")
+    assert type(again) is SeriesAnomalyDetector
+    assert type(again.estimator) is type(detector.estimator)
+    again.save(tmp_path / "three.safetensors")
+    assert one == (tmp_path / "three.safetensors").read_bytes()
+    values = pd.DataFrame(wave(300, seed=4), columns=frame.columns)
+    values.iloc[100:110] = np.nan
+    values.iloc[200:220, 1] = np.nan
+    for name in ("anomaly_score", "p_value", "is_anomaly", "predict", "decision_function"):
+        assert getattr(again, name)(values).tobytes() == getattr(detector, name)(values).tobytes(), name
+    assert again.explain(values).order(205) == detector.explain(values).order(205)
+    np.testing.assert_array_equal(again.explain(values).expected, detector.explain(values).expected)
+    assert again.promise(10) == detector.promise(10)
+    assert again.period_ == detector.period_
+    with pytest.raises(ValueError, match="feature names should match"):
+        again.anomaly_score(values.rename(columns={"heat": "cold"}))
+    refitted = again.fit(frame)
+    assert refitted.anomaly_score(values).tobytes() == detector.anomaly_score(values).tobytes()
+
+
+def test_a_loaded_detector_goes_on_with_a_stream(fitted: SeriesAnomalyDetector, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "detector.safetensors")
+    again = load(tmp_path / "detector.safetensors")
+    values = wave(200, seed=7)
+    assert list(again.score_stream(iter(values))) == list(fitted.score_stream(iter(values)))
+    assert again.delay_ == fitted.delay_
+
+
+def test_a_threshold_is_changed_in_the_file_and_nothing_else(fitted: SeriesAnomalyDetector, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "one.safetensors")
+    load(tmp_path / "one.safetensors").change_threshold(Quantile(0.8)).save(tmp_path / "two.safetensors")
+    one, two = load(tmp_path / "one.safetensors"), load(tmp_path / "two.safetensors")
+    assert repr((one.rule, two.rule)) == repr((Quantile(0.99), Quantile(0.8)))
+    values = wave(300, seed=2)
+    np.testing.assert_array_equal(one.anomaly_score(values), two.anomaly_score(values))
+    np.testing.assert_array_equal(two.is_anomaly(values), one.is_anomaly(values, Quantile(0.8)))
+    assert two.predict(values).sum() < one.predict(values).sum()
+    two.change_threshold(None).save(tmp_path / "three.safetensors")
+    assert (tmp_path / "one.safetensors").read_bytes() == (tmp_path / "three.safetensors").read_bytes()
+
+
+def test_a_damaged_section_is_refused_by_name(fitted: SeriesAnomalyDetector, tmp_path: Path) -> None:
+    path, other = tmp_path / "detector.safetensors", tmp_path / "other.safetensors"
+    fitted.save(path)
+    whole = read_container(path)
+    facts = whole.description["task"]["facts"]
+
+    def refused(changed: dict[str, Any], tensors: dict[str, Any], words: str) -> None:
+        task = whole.description["task"] | {"facts": changed}
+        write_container(other, whole.description | {"task": task}, tensors)
+        with pytest.raises(ModelFileError, match=words):
+            load(other)
+
+    for name in facts:
+        refused({key: value for key, value in facts.items() if key != name}, dict(whole.tensors), f"'{name}'")
+    for name in [name for name in whole.tensors if name.startswith("task.")]:
+        rest = {key: value for key, value in whole.tensors.items() if key != name}
+        refused(facts, rest, f"'{name.removeprefix('task.')}'")
+        if name != "task.calibration":
+            shorter = dict(whole.tensors) | {name: whole.tensors[name][..., :-1]}
+            place = "units" if name == "task.references" else name.removeprefix("task.")
+            refused(facts, shorter, f"'{place}' are ")
+    refused(facts | {"window": 41}, dict(whole.tensors), "'window' of 41 points and 3 channels has 123 cells")
+    refused(facts | {"parameters": facts["parameters"] | {"smoothing": 2}}, dict(whole.tensors), "smoothing came as 2")
+    assert isinstance(load(path, encoder_only=True), LinearAutoencoder)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(ModelFileError):
+        load(path)
+    with pytest.raises(NotFittedError):
+        SeriesAnomalyDetector().save(other)
 
 
 def test_tails_are_not_trained_on() -> None:
@@ -404,7 +528,7 @@ def test_tails_are_not_trained_on() -> None:
     other[-300:] = RANDOM.normal(size=(300, 3))
     first, second = (SeriesAnomalyDetector(window=40, random_state=0).fit(each) for each in (values, other))
     np.testing.assert_array_equal(first.estimator_.components_, second.estimator_.components_)
-    assert not SeriesAnomalyDetector(window=40, calibration=0.0).fit(values).held_out_
+    assert not SeriesAnomalyDetector(window=40, calibration=0.0).fit(values).calibrated_
 
 
 # As scikit-learn has it

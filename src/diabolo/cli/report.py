@@ -71,6 +71,8 @@ def report(
     made = write_report(task, source, page, labels=getattr(source, "labels", None), json_path=numbers)
     headline = made["headline"]
     say(str(headline["sentence"] if isinstance(headline, Mapping) else headline))
+    if "anomalies" in made:
+        say(f"{counted(made['anomalies']['flagged'], 'row')} of {source.rows:,} flagged ({made['anomalies']['rule']})")
     say(f"{page}, {size(page.stat().st_size)}; the same numbers in {numbers}")
     if as_json:
         emit("report", told | {"headline": headline})

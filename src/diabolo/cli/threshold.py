@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .flags import force_flag, json_flag, model_argument, traceback_flag
+from .flags import dry_run_flag, force_flag, json_flag, model_argument, traceback_flag
 from .output import emit, say
 from .rules import chosen_rule, make_rule, rule_flags, say_promise
 
@@ -22,10 +22,11 @@ from .rules import chosen_rule, make_rule, rule_flags, say_promise
     type=click.Path(),
     help="The detector with the new rule; MODEL itself may be named.",
 )
+@dry_run_flag
 @force_flag
 @json_flag
 @traceback_flag
-def threshold(model: str, output: str | None, force: bool, as_json: bool, **given: Any) -> None:
+def threshold(model: str, output: str | None, dry_run: bool, force: bool, as_json: bool, **given: Any) -> None:
     """Tell or change by which rule MODEL flags rows.
 
     MODEL is a detector that `diabolo fit --detector` wrote. Without a rule, it tells the one that MODEL has and what
@@ -45,12 +46,13 @@ def threshold(model: str, output: str | None, force: bool, as_json: bool, **give
     if asked:
         detector.change_threshold(make_rule(given))
     promise = say_promise(detector, detector.rule, None)
-    if output is not None:
+    if output is not None and not dry_run:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         detector.save(output)
         say(f"{output}: written")
     if as_json:
-        emit("threshold", {"model": model, "output": output, "rule": repr(detector.rule), "promise": promise})
+        told = {"model": model, "output": output, "rule": repr(detector.rule), "promise": promise}
+        emit("threshold", told | ({"dry_run": True} if dry_run else {}))
 
 
 def check_file(output: str, model: str, force: bool) -> None:

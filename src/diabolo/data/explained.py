@@ -100,7 +100,8 @@ class Explanation:
 
     def top(self, row: int, n: int = 3) -> list[Reason]:
         """The most surprising cells of a row, ``n`` at most; cells that are no surprise at all are left out."""
-        share = self.share[row]
+        total = self.surprise[row].sum()
+        share = self.surprise[row] / (total if total > 0 else 1.0)
         return [
             Reason(
                 self.columns[at],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
+
+from ..core.errors import DataError
 
 LONGEST_LAG = 1000
 FEWEST_POINTS = 8
@@ -12,6 +14,7 @@ CLEAR = 0.1  # correlation above which, and above the dip before it, a peak is o
 BEYOND_CHANCE = 4.0  # standard errors of the correlations of noise
 NEARLY = 0.9  # of the highest peak: the first that is as high is the period, later ones are its multiples
 BESIDE = 0.25
+WINDOWS_TOGETHER = 256
 ROUNDING = 1e-9
 
 
@@ -164,6 +167,67 @@ class Overlap:
         )
         self.first = stop
         return means
+
+
+def walk(
+    blocks: Iterable[np.ndarray], window: int, stride: int, say: Callable[[np.ndarray], np.ndarray], width: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """What windows say of each point, on average, as soon as no later window can cover it.
+
+    Windows begin at every stride, and the last one ends where the series does. Two windows of points are kept.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray of shape (some time, channels)
+        One after the other.
+    window, stride : int
+        Points.
+    say : callable ``(windows, window, channels) -> (windows, window, width)``
+        Of some hundred windows at most; NaN says nothing.
+    width : int
+        Numbers per point.
+
+    Yields
+    ------
+    tuple of ndarray of shape (points, channels) and ndarray of shape (points, width)
+
+    Raises
+    ------
+    DataError
+        If all blocks together are shorter than a window.
+
+    >>> blocks = iter([np.array([[1.0]]), np.array([[2.0], [6.0]])])
+    >>> for points, said in walk(blocks, 2, 1, lambda windows: windows.mean(1, keepdims=True).repeat(2, 1), 1):
+    ...     points.ravel().tolist(), said.ravel().tolist()
+    ([1.0], [1.5])
+    ([2.0, 6.0], [2.75, 4.0])
+    """
+    overlap = Overlap(window, width)
+    held, first, begin, last = np.zeros((0, 0)), 0, 0, -1
+
+    def taken(stop: int) -> tuple[np.ndarray, np.ndarray]:
+        points = held[overlap.first - first : stop - first]
+        return points, overlap.take(stop)
+
+    for block in blocks:
+        held = np.concatenate([held, block]) if held.size else block
+        end = first + len(held)
+        while begin + window <= end:
+            at = np.arange(begin, end - window + 1, stride)[:WINDOWS_TOGETHER]
+            for each, said in zip(at, say(cut(held, at - first, window)), strict=True):
+                overlap.add(int(each), said)
+            last, begin = int(at[-1]), int(at[-1]) + stride
+            if min(begin, end - window) > overlap.first:
+                yield taken(min(begin, end - window))
+        if min(begin, end - window) > overlap.first:
+            yield taken(min(begin, end - window))
+        held, first = held[overlap.first - first :], overlap.first
+    end = first + len(held)
+    if end < window:
+        raise DataError(f"The series has {end} points, fewer than the window of {window} that was fitted.")
+    if last != end - window:
+        overlap.add(end - window, say(held[None, end - window - first :])[0])
+    yield taken(end)
 
 
 def smoothed(blocks: Iterable[np.ndarray], points: int) -> Iterator[np.ndarray]:

@@ -214,7 +214,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             A checkpoint file that is kept up to date while training. Where it exists already, training goes on
             from there, to the same bits as if it had never stopped.
         watchers : sequence of Watcher
-            Who else looks on.
+            Who else looks on, or chooses which epoch is kept: :class:`~diabolo.training.EntropyStop`.
         plan : Plan, or None
             What :meth:`plan` said about these data and parameters (and ``degraded``), so that nothing is read twice.
             It is used up.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import Any
@@ -12,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from ..architectures import MLP, Linear
+from ..architectures.linear import Completing
 from ..bottlenecks import Identity
 from ..core.kinds import Corruption
 from ..core.network import Network
@@ -19,6 +21,7 @@ from ..core.objective import Recipe
 from ..core.parts import as_part, choice, parameters, within
 from ..core.roundtrip import Batch
 from ..corruptions import GaussianNoise
+from ..data.modality import Modality
 from ..data.source import Source
 from ..losses import SquaredError
 from ..training import Batches, History, Watcher
@@ -28,6 +31,8 @@ from .planning import Plan
 
 FILLING_ROUNDS = 500
 SETTLED = 1e-7
+TINY_SHARE = 1e-15  # of an axis
+LEAST_NOISE = 1e-8  # of the largest variance
 MOST_SQUARED = 2000  # cells; beyond, rows are decomposed themselves instead of their covariance
 
 
@@ -36,7 +41,9 @@ class LinearAutoencoder(Estimator):
     r"""Two matrices: :math:`\min_{W,V}\ \tfrac1n\sum_i \lVert x_i - \bar x - V W (x_i - \bar x)\rVert^2`.
 
     Its optimum spans the subspace of the first principal components. The exact solver gives these themselves, ordered
-    and orthogonal; the gradient finds the same subspace in a basis of its own.
+    and orthogonal; the gradient finds the same subspace in a basis of its own. For what is missing in a row
+    the exact one's encoder takes what the known cells let expect, by the covariance of the training rows; the other's
+    takes zero.
 
     Parameters
     ----------
@@ -85,6 +92,14 @@ class LinearAutoencoder(Estimator):
         """Nothing but two matrices."""
         return Recipe(Identity(), loss=SquaredError(), architecture=Linear())
 
+    def _network(self, modality: Modality, *parts: Any) -> Network:
+        network = super()._network(modality, *parts)
+        if self.closed_form:
+            size = network.bottleneck.size
+            assert size is not None
+            network.encoder = Completing(math.prod(modality.shape), size)
+        return network
+
     @property
     def closed_form(self) -> bool:
         """The exact solver trains nothing."""
@@ -97,8 +112,10 @@ class LinearAutoencoder(Estimator):
         started = monotonic()
         size = plan.network.bottleneck.size
         assert size is not None
-        mean, axes, rounds = principal_axes(plan.batches, plan.validation, size)
+        mean, variances, axes, rounds = principal_axes(plan.batches, plan.validation, size)
         self._set_weights(plan, mean, axes)
+        assert isinstance(plan.network.encoder, Completing)
+        plan.network.encoder.teach(mean, loadings_of(variances, axes))
         lost = rows = 0.0
         with torch.no_grad():
             plan.network.eval()
@@ -188,8 +205,9 @@ def every_batch(batches: Batches, validation: Batches | None) -> Iterator[Batch]
 
 
 @torch.no_grad()
-def principal_axes(batches: Batches, validation: Batches | None, size: int) -> tuple[Tensor, Tensor, int]:
-    """Mean, first principal axes ``(size, cells)`` and the rounds it took; axes beyond the data's rank are zero.
+def principal_axes(batches: Batches, validation: Batches | None, size: int) -> tuple[Tensor, Tensor, Tensor, int]:
+    """Mean, all variances, first principal axes ``(size, cells)`` and the rounds it took; axes beyond the data's rank
+    are zero.
 
     Missing cells are filled by the reconstruction of the round before until that settles (expectation-maximization
     for PCA with missing data).
@@ -199,12 +217,12 @@ def principal_axes(batches: Batches, validation: Batches | None, size: int) -> t
     for done in range(1, FILLING_ROUNDS + 1):
         stretches = (filled(batch, mean, axes) for batch in every_batch(batches, validation))
         mean, variances, axes = leading_axes(stretches, size)
-        now = float(variances.sum())
+        now = float(variances[:size].sum())
         missing = done > 1 or any(batch.known is not None for batch in every_batch(batches, validation))
         if not missing or abs(now - captured) <= SETTLED * max(now, 1e-300):
             break
         captured = now
-    return mean, axes, done
+    return mean, variances, axes, done
 
 
 def filled(batch: Batch, mean: Tensor, axes: Tensor) -> Tensor:
@@ -220,7 +238,7 @@ def filled(batch: Batch, mean: Tensor, axes: Tensor) -> Tensor:
 
 
 def leading_axes(stretches: Iterator[Tensor], size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean, variances and axes of the first principal components; by rows where these are fewer than cells."""
+    """Mean, all variances and the first principal axes; by rows where these are fewer than cells."""
     count, total, products = 0, torch.zeros(()), torch.zeros(())
     rows: list[Tensor] = []
     for stretch in stretches:
@@ -236,12 +254,28 @@ def leading_axes(stretches: Iterator[Tensor], size: int) -> tuple[Tensor, Tensor
     else:
         variances, columns = torch.linalg.eigh(products / count - torch.outer(mean, mean))
         variances, vectors = variances.flip(0), columns.flip(1).T
-    variances, found = variances[:size], vectors[:size]
+    found = vectors[:size]
     found = found * torch.sign(found.gather(1, found.abs().argmax(1, keepdim=True)))
-    found = torch.where((variances > 1e-12 * variances.max().clamp(min=1e-300))[:, None], found, 0.0)
+    alive = variances[:size] > 1e-12 * variances.max().clamp(min=1e-300)
+    real = alive[:, None] & (found.abs() > TINY_SHARE)  # what is left of rounding differs from run to run
+    found = torch.where(real, found, 0.0)
     axes = torch.zeros(size, len(mean), dtype=torch.float64, device=mean.device)
     axes[: len(found)] = found
     return mean, variances.clamp(min=0), axes
+
+
+def loadings_of(variances: Tensor, axes: Tensor) -> Tensor:
+    r"""The axes in deviations of the noise: :math:`A = V (\Lambda / \sigma^2 - I)^{1/2}`, ``(cells, size)``.
+
+    The covariance is then :math:`\sigma^2 (A A^\top + I)`, with the mean of all further variances as :math:`\sigma^2`
+    (Probabilistic Principal Component Analysis, Tipping and Bishop, 1999, doi:10.1111/1467-9868.00196).
+    """
+    size, cells = axes.shape
+    first = torch.zeros(size, dtype=axes.dtype, device=axes.device)
+    first[: len(variances[:size])] = variances[:size]
+    noise = variances[size:].sum() / max(cells - size, 1)
+    noise = noise.clamp(min=max(LEAST_NOISE * float(variances.max()), 1e-300))
+    return axes.T * (first / noise - 1).clamp(min=0.0).sqrt()
 
 
 @parameters

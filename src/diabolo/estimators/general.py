@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..bottlenecks import Identity
 from ..core.kinds import Bottleneck, Corruption, Penalty
 from ..core.objective import Recipe
-from ..core.parts import as_part, parameters
+from ..core.parts import as_part, parameters, within
+from ..losses import Trimmed
 from .base import Estimator
 
 
@@ -23,6 +26,9 @@ class Autoencoder(Estimator):
         What a code costs; ``None``: nothing.
     corruption : Corruption, str, or None
         What the encoder does not see while training; ``None``: it sees all.
+    left_out : float in [0, 1), default 0
+        Share of the rows of each step that do not count because they come back worst, for data that holds anomalies:
+        :class:`~diabolo.losses.Trimmed`.
     **others
         As in every estimator: :class:`~diabolo.estimators.base.Estimator`.
 
@@ -42,6 +48,7 @@ class Autoencoder(Estimator):
     bottleneck: Bottleneck | str | None = None
     penalty: Penalty | str | None = None
     corruption: Corruption | str | None = None
+    left_out: float = within(default=0.0, low=0.0, high=1.0, below=True)
 
     def recipe(self) -> Recipe:
         """The parts as given."""
@@ -49,4 +56,5 @@ class Autoencoder(Estimator):
             Identity() if self.bottleneck is None else as_part(Bottleneck, self.bottleneck),
             None if self.penalty is None else as_part(Penalty, self.penalty),
             None if self.corruption is None else as_part(Corruption, self.corruption),
+            objective=partial(Trimmed, share=self.left_out) if self.left_out else None,
         )

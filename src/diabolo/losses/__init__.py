@@ -9,6 +9,7 @@ from .likelihood import BernoulliLikelihood, GaussianLikelihood, Heteroscedastic
 from .perceptual import FeatureError, MultiScaleSimilarity, StructuralSimilarity
 from .pointwise import SquaredError
 from .robust import AbsoluteError, HuberLoss, LaplaceLikelihood, StudentTLikelihood
+from .trimmed import Trimmed
 
 __all__ = [
     "AbsoluteError",
@@ -30,5 +31,6 @@ __all__ = [
     "SquaredError",
     "StructuralSimilarity",
     "StudentTLikelihood",
+    "Trimmed",
     "ZeroInflatedNegativeBinomial",
 ]

@@ -13,7 +13,7 @@ from ..data.rows import Rows
 from ..data.scaling import survey
 from ..data.source import Source
 from ..estimators.base import Estimator
-from ..tasks.anomaly import AnomalyDetector, AnomalyExplanation, calibration_rows
+from ..tasks.anomaly import MOST_ROWS, AnomalyDetector, AnomalyExplanation, calibration_rows
 from .baseline import Split, choose_rows, filled
 from .labels import Labels
 from .measure import Kept
@@ -110,12 +110,14 @@ class Anomalies:
 def split_of_training(detector: AnomalyDetector, source: Source, seed: int) -> Split | None:
     """Which rows judge where these are the data that the detector was fitted to; ``None`` where they are not.
 
-    Its autoencoder was trained on what the calibration left.
+    Its autoencoder was trained on what calibration and trimming left.
     """
-    held_out = calibration_rows(source, detector.calibration, detector.seed_)
-    if not detector.calibrated_ or not len(held_out):
+    rest = np.sort(detector.references_)
+    if len(rest) >= MOST_ROWS:  # a sample of them
+        held_out = calibration_rows(source, detector.calibration, detector.seed_)
+        rest = np.setdiff1d(np.arange(source.rows), held_out)
+    if not detector.calibrated_ or rest[-1] >= source.rows:
         return None
-    rest = np.setdiff1d(np.arange(source.rows), held_out)
     part = Rows(source, rest)
     split = choose_rows(detector.estimator_, part, survey(part), seed)
     if split.kind not in ("held out", "seen"):
@@ -306,7 +308,7 @@ def finding(found: Anomalies) -> tuple[str, str]:
             f" These are the data it was fitted to: {count(found.calibration_rows, 'row')} calibrate it and the others "
             "were trained on, so that they look more usual than new rows would."
         )
-    return title, text
+    return title, text.replace(" %", "\u00a0%")
 
 
 def comparison(found: Anomalies) -> tuple[str, str]:

@@ -199,11 +199,18 @@ def judge(autoencoder: float, pca: float, mean: float, standard_error: float) ->
     return "won" if autoencoder < pca else "lost"
 
 
+def too_wide(result: Duel) -> bool:
+    """Whether the code has more numbers than a row, so that PCA has nothing to squeeze."""
+    return result.components < result.code_size and result.pca <= LOSSLESS * result.mean
+
+
 def headline(result: Duel) -> str:
     """The report's first line."""
     where = "" if result.split.unseen else ", on rows it was trained on"
     if result.outcome == "won":
         return f"The autoencoder beat PCA of the same size: {share(result.less)} less error{where}."
+    if result.outcome == "lost" and too_wide(result):
+        return f"The code is so wide that PCA of its size makes no error{where}."
     if result.outcome == "lost" and result.pca <= LOSSLESS * result.autoencoder:
         return f"The autoencoder lost to PCA of the same size, which made no error{where}."
     if result.outcome == "lost":
@@ -220,7 +227,7 @@ def explanation(result: Duel, unit: str) -> str:
         f"{count(result.code_size, 'number')} per sample{size}, makes {number(result.pca)}, and the mean alone "
         f"{number(result.mean)}."
     ).replace("sample, makes", "sample makes")
-    if result.pca <= LOSSLESS * result.mean and result.components < result.code_size:
+    if too_wide(result):
         numbers += " So wide a code leaves PCA nothing to squeeze, which is no standard to judge by."
     doubt = " The difference is within what chance or rounding explains." if result.outcome == "tie" else ""
     rows = {

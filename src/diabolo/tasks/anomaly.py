@@ -31,6 +31,7 @@ from ..estimators.ensemble import EnsembleAutoencoder
 from ..estimators.general import Autoencoder
 from ..estimators.planning import rows_held_out
 from ..estimators.storage import Task
+from ..training import Watcher
 from ..training.seeding import mix, seed_from
 from .conformal import Calibration
 from .scores import AnomalyScore, CodeDistance, ConditionalError, NeighborDistance, NeighborScore, ReconstructionError
@@ -41,7 +42,9 @@ SAMPLES, SAMPLE, STRETCH = 50, 16, 2048  # of rows to measure distances to; rows
 MOST_CELLS = 4096  # of a row, where cells are compared one by one
 MOST_RELATED = 512  # of a row, where each is expected by all others
 MOST_ROWS = 10_000  # training rows that scores learn from
+NUMBERS = (int, float, np.integer, np.floating)
 FLOOR = 0.05  # of the usual score, below which differences say nothing
+ROUNDING = 1e-6  # of a logarithm; spreads below it are those of rows that are all the same
 
 
 class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
@@ -55,8 +58,8 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
     ----------
     estimator : Estimator, FrozenEstimator, or None
         Any autoencoder; a clone is fitted. A fitted one in scikit-learn's ``FrozenEstimator`` is used as it is; what it
-        was trained on should not be among the rows to calibrate by. ``None``: for tables four wide networks that
-        learn side by side to undo noise of all strengths; for pictures and signals what suits these.
+        was trained on should not be among the rows to calibrate by. ``None``: for tables eight networks of 64 units
+        that learn side by side to undo noise of all strengths; for pictures and signals what suits these.
     scores : sequence of AnomalyScore or str, or None
         What is put together. ``None``: the reconstruction error and the distance to the fifth nearest training row, by
         the data itself for tables, by code for pictures and signals.
@@ -65,7 +68,8 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         time, also after loading.
     contamination : float in (0, 0.5], or "auto"
         Where :meth:`predict` cuts: so that this share of the training rows is flagged, as in scikit-learn; ``"auto"``:
-        where the threshold does or, for one that looks at whole batches, where ``Quantile(0.95)`` does.
+        where the threshold does or, for one that looks at whole batches, where ``Quantile(0.95)`` does; where there are
+        too few calibration rows for that, above all of them.
     calibration : float in [0, 1), default 0.2
         Share of the rows that is held out to calibrate by; none below 20 rows, where training rows have to do and
         nothing is promised.
@@ -122,7 +126,7 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
 
     # Fitting
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, watchers: Sequence[Watcher] = ()) -> Self:
         """Train on most rows and calibrate by the others.
 
         Parameters
@@ -130,6 +134,8 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         X : data of any kind that the estimator takes
             Normal rows, or mostly normal ones.
         y : ignored
+        watchers : sequence of Watcher
+            Who looks on while training, and may choose what is kept: ``[EntropyStop()]`` where the rows hold anomalies.
 
         Returns
         -------
@@ -149,7 +155,7 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         model = self._model(X, source)
         rest = self._rows_to_train(model, source, held_out)
         train = Rows(source, rest) if len(rest) < source.rows else source
-        self.estimator_ = model if isinstance(self.estimator, FrozenEstimator) else model.fit(train)
+        self.estimator_ = model if isinstance(self.estimator, FrozenEstimator) else model.fit(train, watchers=watchers)
         self._know_features_of(self.estimator_)
         chosen = np.sort(np.random.default_rng(mix(seed, HOLDING_OUT)).permutation(train.rows)[:MOST_ROWS])
         seen = RoundTrip.joined(list(self.estimator_.round_trips(Rows(train, chosen))))
@@ -163,14 +169,17 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         return self
 
     def _check_parameters(self) -> None:
-        """Refuse shares that are none."""
+        """Refuse what cannot be used before anything is trained."""
         for name in ("calibration", "trimming"):
             share = getattr(self, name)
-            if not isinstance(share, (int, float)) or not 0 <= share < 1:
+            if not isinstance(share, NUMBERS) or not 0 <= share < 1:
                 raise ValueError(f"{name} came as {share!r}; it must be a number of at least 0 and below 1.")
-        given = self.contamination
-        if given != "auto" and (not isinstance(given, (int, float)) or not 0 < given <= 0.5):
+        given: Any = self.contamination
+        if given != "auto" and (not isinstance(given, NUMBERS) or not 0 < given <= 0.5):
             raise ValueError(f"contamination came as {given!r}; it must be 'auto' or a number above 0, at most 0.5.")
+        if self.scores is not None:
+            self._given_scores(self.scores)
+        self._threshold()
 
     def _model(self, X: Any, source: Source) -> Estimator:
         """What is to be fitted: a clone of the estimator, or that one itself, if it is frozen and fitted already."""
@@ -191,6 +200,8 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
     def _rows_to_train(self, model: Estimator, source: Source, held_out: np.ndarray) -> np.ndarray:
         """The numbers of the rows that take part in training: not held out, and not too far from most."""
         rest = np.setdiff1d(np.arange(source.rows), held_out)
+        if not len(rest):
+            raise ValueError(f"calibration={self.calibration!r} leaves none of the {source.rows} rows to train on.")
         if not self.trimming:
             return rest
         far = remoteness(model, Rows(source, rest), mix(self.seed_, TRIMMING))
@@ -198,13 +209,21 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         return np.sort(rest[near])
 
     def _chosen_scores(self) -> list[AnomalyScore]:
-        """The scores that were asked for, or those that suit the data; clones, since they learn."""
+        """The scores that were asked for, or those that suit the data."""
         if self.scores is not None:
-            return [as_part(AnomalyScore, score).clone().check() for score in self.scores]
+            return self._given_scores(self.scores)
         shape = self.estimator_.modality_.shape
         if len(shape) == 1 and math.prod(shape) <= MOST_CELLS:
             return [ReconstructionError(), NeighborDistance()]
         return [ReconstructionError(), CodeDistance()]
+
+    def _given_scores(self, given: Any) -> list[AnomalyScore]:
+        """Parts from parts and names; clones, since they learn."""
+        if isinstance(given, str) or not isinstance(given, Sequence) or not given:
+            raise ValueError(
+                f"scores came as {given!r}; it must be a list of one or more, such as [NeighborDistance()]."
+            )
+        return [as_part(AnomalyScore, score).clone().check() for score in given]
 
     def _explaining(self) -> list[ConditionalError]:
         """What says which cells fit badly to their row, where these are few enough."""
@@ -219,14 +238,15 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         self.centers_ = np.median(logs, axis=0)
         off = np.median(np.abs(logs - self.centers_), axis=0)
         spread = logs.std(0)
-        self.spreads_ = np.where(off > 0, off, np.where(spread > 0, spread, 1.0))
+        self.spreads_ = np.where(off > ROUNDING, off, np.where(spread > ROUNDING, spread, 1.0))
         self.calibration_ = Calibration(self._together(raw))
 
     def _cut(self, X: Any) -> None:
         """Find where :meth:`predict` tells normal from strange."""
         if self.contamination == "auto":
             cuts = (rule.cut(self.calibration_) for rule in (self._threshold(), Quantile()))
-            self.offset_ = -next(cut for cut in cuts if cut is not None)
+            cut = next(cut for cut in cuts if cut is not None)
+            self.offset_ = -(cut if np.isfinite(cut) else self.calibration_.highest(1))
         else:
             self.offset_ = float(np.percentile(self.score_samples(X), 100.0 * float(self.contamination)))
 
@@ -249,8 +269,8 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         Quantile(level=0.5)
         """
         check_is_fitted(self, "calibration_")
+        self._threshold(threshold)
         self.threshold = threshold
-        self._threshold()
         if self.contamination == "auto":
             self._cut(None)
         return self
@@ -262,21 +282,28 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
                 setattr(self, name, getattr(other, name))
 
     def _checked(self, X: Any, *, reset: bool) -> Any:
-        """The user's data with scikit-learn's checks and bookkeeping."""
-        if isinstance(X, (str, Source)) or (isinstance(X, np.ndarray) and X.ndim > 2):
-            return X
-        if hasattr(X, "columns"):
+        """The user's data with scikit-learn's checks and bookkeeping for matrices and frames; the autoencoder checks
+        what else there is."""
+        plain = isinstance(X, np.ndarray) and X.ndim < 3 and X.dtype.kind not in "OSU" and not np.ma.isMaskedArray(X)
+        if plain or hasattr(X, "tocsr"):
+            options = {"accept_sparse": "csr", "dtype": "numeric", "ensure_all_finite": False}
+            return validate_data(self, X, reset=reset, **options)
+        if hasattr(X, "columns") and not isinstance(X, Source):
             validate_data(self, X, reset=reset, skip_check_array=True)
-            return X
-        return validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan", accept_sparse="csr")
+        return X
 
     # Scores
 
     @torch.no_grad()
     def raw_scores(self, X: Any) -> dict[str, np.ndarray]:
-        """Each view by its name, before they are put together: ``(rows,)`` each, at least 0, higher is stranger."""
-        raw = self._raw(self._checked(X, reset=False))
-        return {type(score).__name__: raw[:, at] for at, score in enumerate(self.scores_)}
+        """Each view by its name, before they are put together: ``(rows,)`` each, at least 0, higher is stranger.
+
+        Views of one name are told apart by their parameters.
+        """
+        check_is_fitted(self, "calibration_")
+        raw, names = self._raw(self._checked(X, reset=False)), [type(score).__name__ for score in self.scores_]
+        named = [name if names.count(name) == 1 else repr(self.scores_[at]) for at, name in enumerate(names)]
+        return {name: raw[:, at] for at, name in enumerate(named)}
 
     @torch.no_grad()
     def _raw(self, X: Any) -> np.ndarray:
@@ -316,7 +343,8 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
 
         For a normal row it is below :math:`a` with probability at most :math:`a`, whatever the model is worth.
         """
-        return self.calibration_.p_values(self.anomaly_score(X))
+        scores = self.anomaly_score(X)
+        return self.calibration_.p_values(scores)
 
     def is_anomaly(self, X: Any, threshold: Threshold | str | None = None) -> np.ndarray:
         """Which rows are flagged: ``(rows,)`` of bool.
@@ -362,6 +390,7 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         >>> detector.explain(wrong).top(0, 1)[0].column
         'x4'
         """
+        check_is_fitted(self, "calibration_")
         X = self._checked(X, reset=False)
         model, source = self.estimator_, open_data(X)
         model.modality_.refuse_other_shape(source)
@@ -420,12 +449,13 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
 
     def describe(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Scores, thresholds and calibration."""
+        check_is_fitted(self, "calibration_")
         facts = {
             "scores": [to_plain(score) for score in self.scores_],
             "threshold": to_plain(self.threshold),
-            "contamination": self.contamination,
-            "calibration": self.calibration,
-            "trimming": self.trimming,
+            "contamination": "auto" if self.contamination == "auto" else float(self.contamination),
+            "calibration": float(self.calibration),
+            "trimming": float(self.trimming),
             "calibrated": self.calibrated_,
             "offset": float(self.offset_),
             "seed": self.seed_,
@@ -493,6 +523,12 @@ class AnomalyExplanation(Explanation):
         distances.
     distances : ndarray of shape (rows, k)
         How far away they are, in that view's units.
+
+    >>> from sklearn.datasets import load_wine
+    >>> X = load_wine().data
+    >>> told = AnomalyDetector(random_state=0).fit(X).explain(X[:2])
+    >>> told.scores.shape, told.neighbors.shape, told.share.sum(1).round(3).tolist()
+    ((2,), (2, 5), [1.0, 1.0])
     """
 
     scores: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
@@ -574,12 +610,13 @@ def default_estimator(source: Source, framed: bool) -> Estimator:
     if source.lengths is not None or len(source.shape) > 1 or math.prod(source.shape) > MOST_CELLS:
         return Autoencoder(code_size=32)
     return EnsembleAutoencoder(
-        members=4,
-        code_size=256,
+        members=8,
+        code_size=64,
         architecture=MLP(hidden=()),
         bottleneck=Identity(activation="silu"),
         corruption=NoiseLevels(),
         scaling="standard",
+        validation=0.0,
         column_types=INFER if framed and source.mixed else None,
     )
 

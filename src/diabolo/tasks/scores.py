@@ -161,8 +161,8 @@ class DenoisingError(CellScore):
     @torch.no_grad()
     def _errors(self, model: Estimator, trip: RoundTrip, level: float) -> Tensor:
         """Mean squares over patterns of noise: ``(batch, cells)``."""
-        with own_randomness(NOISE, trip.target.device):
-            noise = torch.randn(self.draws, *trip.target.shape[1:], device=trip.target.device)
+        with own_randomness(NOISE, torch.device("cpu")):  # the same on every device
+            noise = torch.randn(self.draws, *trip.target.shape[1:]).to(trip.target.device)
         squares = torch.zeros_like(trip.target)
         for pattern in (*noise, *-noise):
             seen = View(trip.target + level * pattern)
@@ -207,7 +207,8 @@ class ConditionalError(AnomalyScore):
         from sklearn.covariance import ledoit_wolf
 
         rows, center = centered(trip)
-        covariance = torch.from_numpy(ledoit_wolf(rows.double().cpu().numpy(), assume_centered=True)[0])
+        seen = rows if len(rows) > 1 else rows.repeat(2, 1)  # which has no spread either, and is no single sample
+        covariance = torch.from_numpy(ledoit_wolf(seen.double().cpu().numpy(), assume_centered=True)[0])
         ridge = 1e-6 * float(covariance.diagonal().mean()) + TINY
         precision = torch.linalg.inv(covariance + ridge * torch.eye(len(covariance), dtype=torch.float64))
         parts = torch.split(precision, widths_of(model))

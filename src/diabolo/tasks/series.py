@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
-from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..core.errors import DataError, ShapeError
-from ..core.parts import as_part
-from ..data.choosing import open_data
-from ..data.ragged import RaggedSource
-from ..data.windows import Overlap, beginnings, cut, dominant_period, smoothed, stretches_of
+from ..core.parts import as_part, from_plain, to_plain
+from ..data.series import (
+    NORMALIZATIONS,
+    Series,
+    SeriesScaling,
+    blocks_of,
+    is_list_of_series,
+    parted,
+    read_series,
+)
+from ..data.windows import dominant_period, smoothed, walk
 from ..estimators.base import Estimator
-from ..estimators.classic import LinearAutoencoder
-from ..training.seeding import mix, seed_from
+from ..estimators.storage import Task
+from ..training.seeding import seed_from
+from .series_windows import STRIDES, WindowJudge, as_rows, default_estimator, training_windows, usual_window
 from .thresholds import Calibration, Quantile, Threshold
 
-NORMALIZATIONS = ("channel", "window", "none")
-LEAST_WINDOW, LONGEST_WINDOW = 128, 512
-MOST_CELLS = 1000  # numbers in a window that is chosen here: what their components cost grows with the cube
-MOST_WINDOWS = 2000  # to train on
-WINDOWS_TOGETHER = 256
-STRIDES = 8  # windows that cover a point
-EXPLAINED = 0.99  # share of the windows' variance that the usual code keeps
-LARGEST_CODE = 150
-FAR = 20.0  # standard deviations beyond which a value counts by its logarithm
-LEAST_SPREAD = 1e-3  # of the errors of a channel, in variances of the channel
-LEAST_DEVIATION = 0.1  # of a window that is normalized by itself, in deviations of the channel
-FILLING_ROUNDS, SETTLED = 30, 0.01  # deviations
-REFERENCES = 1000
-REFERRING = 0x5E1E  # a position of its own among the seeds
-Series = np.ndarray  # (time, channels)
+USUAL = Quantile(0.99)  # one point in a hundred of normal series
+STORED = ("window", "stride", "smoothing", "normalize", "neighbors", "calibration", "threshold")
+FACTS = ("estimator", "parameters", "seed", "period", "window", "stride", "calibrated", "channels", "names")
 
 
 @dataclass(frozen=True)
@@ -73,29 +68,7 @@ class SeriesExplanation:
         return tuple(self.channels[place] for place in places)
 
 
-@dataclass(frozen=True)
-class Judged:
-    """What the estimator makes of some windows.
-
-    Parameters
-    ----------
-    errors : ndarray of shape (windows, channels)
-        Sums of squared errors over known cells, in variances of the channel.
-    known : ndarray of shape (windows, channels)
-        How many cells those are.
-    distances : ndarray of shape (windows,)
-        Squared, of the codes to one of the nearest among the references; 0 where neighbors are not asked for.
-    expected : ndarray of shape (windows, window, channels)
-        In the units of the data.
-    """
-
-    errors: np.ndarray
-    known: np.ndarray
-    distances: np.ndarray
-    expected: np.ndarray
-
-
-class SeriesAnomalyDetector(OutlierMixin, BaseEstimator):
+class SeriesAnomalyDetector(Task, OutlierMixin, BaseEstimator):
     r"""Scores each point of a series by the windows :math:`w` that cover it, their errors and their codes' neighbors.
 
     .. math:: s(t) = \operatorname{mean}_{w \ni t} \left[
@@ -138,10 +111,10 @@ class SeriesAnomalyDetector(OutlierMixin, BaseEstimator):
     calibration : float in [0, 0.5], default 0.15
         The share at the end of each series that takes no part in the training, and says what scores are normal. Where
         that is shorter than a window, the last series of a list are held out whole; where there are none to spare,
-        ``held_out_`` is False, and p-values compare with what was trained on: too small, by far for large networks.
+        ``calibrated_`` is False, and p-values compare with what was trained on: too small, by far for large networks.
     threshold : Threshold, str, or None
-        What :meth:`predict` flags; ``None``: :class:`~diabolo.tasks.thresholds.Quantile` at 0.99, one point in
-        a hundred of normal series. It may be set anew after the fit.
+        What :meth:`is_anomaly` goes by; ``None``: ``Quantile(0.99)``, one point in a hundred of normal series. It can
+        be changed at any time, also after loading.
     random_state : int, numpy generator, or None
         Seed of the fit and of the references; where given it also is the estimator's.
 
@@ -154,6 +127,8 @@ class SeriesAnomalyDetector(OutlierMixin, BaseEstimator):
         Points after a point that :meth:`score_stream` waits for, at most, when points come one by one.
     estimator_ : Estimator
         Fitted on windows.
+    calibrated_ : bool
+        Whether points were held out to calibrate by.
     calibration_ : Calibration
         The scores of the held-out tail. Neighboring points have nearly the same score: p-values are right on average
         over a series that goes on as it was, but false discovery rates of dependent points are not proven.
@@ -171,6 +146,16 @@ class SeriesAnomalyDetector(OutlierMixin, BaseEstimator):
     >>> strange[1000:1010] += 3
     >>> detector.period_, bool(995 < detector.anomaly_score(strange).argmax() < 1015)
     (50, True)
+
+    It is one file with its calibration, and goes on from there:
+
+    >>> import os, tempfile
+    >>> from diabolo import load
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     detector.save(os.path.join(folder, "detector.safetensors"))
+    ...     again = load(os.path.join(folder, "detector.safetensors"))
+    >>> bool((again.anomaly_score(strange) == detector.anomaly_score(strange)).all())
+    True
     """
 
     def __init__(
@@ -219,18 +204,17 @@ class SeriesAnomalyDetector(OutlierMixin, BaseEstimator):
         """
         self._check_parameters()
         series, _ = self._read(X, reset=True)
-        seed = seed_from(self.random_state)
+        self.seed_ = seed_from(self.random_state)
         self.period_ = dominant_period(series)
         self.window_ = self._choose_window(series)
-        self.stride_ = self.stride or max(1, self.window_ // STRIDES)
-        self.delay_ = self.window_ + self.smoothing // 2
+        self.stride_ = int(self.stride or max(1, self.window_ // STRIDES))
         fronts, tails = parted(series, self.window_, self.calibration)
-        self.held_out_ = bool(tails)
-        self._learn_scale(fronts)
-        windows = self._prepared(training_windows(fronts, self.window_))[0]
-        self.estimator_ = self._fitted(windows, seed)
-        self._learn_references(windows, seed)
-        self._learn_typical(tails or fronts)
+        self.calibrated_ = bool(tails)
+        scaling = SeriesScaling.learned(fronts, self.normalize)
+        prepared, _ = scaling(training_windows(fronts, self.window_))
+        self.estimator_ = self._fitted(prepared)
+        self.judge_ = WindowJudge.learned(self.estimator_, scaling, self.neighbors, prepared, self.seed_)
+        self.judge_.learn_typical(tails or fronts, self.window_, self.stride_)
         scores = np.concatenate([self._scores(part) for part in tails or fronts])
         self.calibration_ = Calibration(scores[~np.isnan(scores)])
         return self
@@ -250,11 +234,35 @@ class SeriesAnomalyDetector(OutlierMixin, BaseEstimator):
             raise ValueError(f"stride came as {self.stride}, beyond the window of {self.window}: points were skipped.")
         if not 0 <= self.calibration <= 0.5:
             raise ValueError(f"calibration came as {self.calibration!r}; it must be from 0 to 0.5.")
-        self._rule()
+        self._threshold()
 
-    def _rule(self) -> Threshold:
-        """The threshold's part."""
-        return Quantile(0.99) if self.threshold is None else as_part(Threshold, self.threshold).check()
+    def _threshold(self, threshold: Threshold | str | None = None) -> Threshold:
+        """The rule that flags: the one given, the detector's own, or the usual one."""
+        chosen = self.threshold if threshold is None else threshold
+        return as_part(Threshold, USUAL if chosen is None else chosen).check()
+
+    @property
+    def rule(self) -> Threshold:
+        """What flags where nothing else is asked for: ``threshold`` as a part, the usual one where that is ``None``."""
+        return self._threshold()
+
+    def change_threshold(self, threshold: Threshold | str | None) -> Self:
+        """Flag by another rule from now on; nothing is fitted anew, and :meth:`save` keeps it.
+
+        >>> detector = SeriesAnomalyDetector(random_state=0).fit(np.sin(np.arange(900) / 8))
+        >>> detector.change_threshold(Quantile(0.5)).rule
+        Quantile(level=0.5)
+        """
+        check_is_fitted(self, "calibration_")
+        self._threshold(threshold)
+        self.threshold = threshold
+        return self
+
+    @property
+    def delay_(self) -> int:
+        """How many points :meth:`score_stream` waits for, at most."""
+        check_is_fitted(self, "calibration_")
+        return self.window_ + self.smoothing // 2
 
     def _choose_window(self, series: Sequence[Series]) -> int:
         """The window as given, or by the period; one that no series has room for is refused."""
@@ -268,171 +276,24 @@ class SeriesAnomalyDetector(OutlierMixin, BaseEstimator):
             )
         return int(window)
 
-    def _learn_scale(self, fronts: Sequence[Series]) -> None:
-        """Mean and deviation of each channel over known cells; what does not vary is only centered."""
-        cells = np.concatenate(fronts)
-        known = ~np.isnan(cells)
-        if not known.any():
-            raise DataError("The series holds nothing but gaps (NaN). Give some values.")
-        channels = cells.shape[1]
-        self.center_, self.scale_ = np.zeros(channels), np.ones(channels)
-        if self.normalize == "none":
-            return
-        counts = np.maximum(known.sum(0), 1)
-        self.center_ = np.where(known, cells, 0.0).sum(0) / counts
-        deviations = np.sqrt((np.where(known, cells - self.center_, 0.0) ** 2).sum(0) / counts)
-        varies = deviations > 1e-6 * np.maximum(np.abs(self.center_), 1e-300)
-        self.scale_ = np.where(varies, deviations, np.maximum(np.abs(self.center_), 1.0))
-
-    def _fitted(self, windows: np.ndarray, seed: int) -> Estimator:
+    def _fitted(self, windows: np.ndarray) -> Estimator:
         """The estimator, fitted on windows, or frozen as it came."""
         if isinstance(self.estimator, FrozenEstimator):
             return self.estimator.estimator
         chosen = default_estimator(windows) if self.estimator is None else clone(self.estimator)
         if self.random_state is not None and "random_state" in chosen.get_params(deep=False):
-            chosen.set_params(random_state=seed)
+            chosen.set_params(random_state=self.seed_)
         fitted: Estimator = chosen.fit(as_rows(windows, chosen))
         return fitted
 
-    def _learn_references(self, windows: np.ndarray, seed: int) -> None:
-        """Codes of some training windows, and the units to measure distances of codes in."""
-        if not self.neighbors:
-            self.references_ = np.zeros((0, 1))
-            return
-        chosen = np.random.default_rng(mix(seed, REFERRING)).permutation(len(windows))[:REFERENCES]
-        codes = self.estimator_.transform(as_rows(windows[np.sort(chosen)], self.estimator_)).astype(np.float64)
-        deviations = codes.std(0)
-        self.units_ = np.sqrt(np.where(deviations > 1e-6 * max(deviations.max(), 1e-300), deviations, np.inf))
-        self.references_ = codes / self.units_
-
-    def _learn_typical(self, parts: Sequence[Series]) -> None:
-        """Each channel's mean square error, and the mean error and distance of a window."""
-        judged = [
-            self._judge(cut(part, at[stretch], self.window_))
-            for part in parts
-            for at in [beginnings(len(part), self.window_, self.stride_)]
-            for stretch in stretches_of(len(at), WINDOWS_TOGETHER)
-        ]
-        errors, known, distances = (
-            np.concatenate([getattr(each, name) for each in judged]) for name in ("errors", "known", "distances")
-        )
-        self.spread_ = np.maximum(errors.sum(0) / np.maximum(known.sum(0), 1), LEAST_SPREAD)
-        self.typical_ = np.array([1.0, 1.0])
-        there = known.sum(1) > 0
-        if there.any():
-            weights = (errors / self.spread_).sum(1)[there] / known.sum(1)[there]
-            means = np.array([weights.mean(), distances[there].mean()])
-            self.typical_ = np.where(means > LEAST_SPREAD, means, LEAST_SPREAD)
-
-    # Windows
-
-    def _prepared(self, windows: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-        """Windows as the estimator sees them, and the way back to the units of the data."""
-        values = (windows - self.center_) / self.scale_
-        mean, deviation = np.zeros(()), np.ones(())
-        if self.normalize == "window":
-            known = ~np.isnan(values)
-            counts = np.maximum(known.sum(1, keepdims=True), 1)
-            mean = np.where(known, values, 0.0).sum(1, keepdims=True) / counts
-            squares = (np.where(known, values - mean, 0.0) ** 2).sum(1, keepdims=True) / counts
-            deviation = np.sqrt(squares + LEAST_DEVIATION**2)
-            values = (values - mean) / deviation
-        squashed = values if self.normalize == "none" else squash(values)
-
-        def back(outputs: np.ndarray) -> np.ndarray:
-            own = outputs if self.normalize == "none" else stretch_out(outputs)
-            return (own * deviation + mean) * self.scale_ + self.center_
-
-        return squashed, back
-
-    def _judge(self, windows: np.ndarray) -> Judged:
-        """Send windows ``(windows, window, channels)`` on the round trip."""
-        prepared, back = self._prepared(windows)
-        known = ~np.isnan(prepared)
-        prepared = self._filled(prepared)
-        rows = as_rows(prepared, self.estimator_)
-        outputs = self._back(rows).reshape(prepared.shape)
-        errors = (np.where(known, prepared - outputs, 0.0) ** 2).sum(1)
-        distances = np.zeros(len(windows))
-        if self.neighbors:
-            codes = self.estimator_.transform(rows).astype(np.float64) / self.units_
-            kth = min(self.neighbors, len(self.references_)) - 1
-            distances = np.partition(cdist(codes, self.references_, "sqeuclidean"), kth, axis=1)[:, kth]
-        return Judged(errors, known.sum(1), distances, back(outputs))
-
-    def _back(self, rows: Any) -> np.ndarray:
-        """What comes back from the round trip."""
-        return np.stack(list(self.estimator_.reconstruct(rows))).astype(np.float64)
-
-    def _filled(self, prepared: np.ndarray) -> np.ndarray:
-        """Windows whose gaps hold what comes back for them, again and again until that settles.
-
-        An encoder for which a gap is merely hidden takes it for a mean; so the known rest decides alone.
-        """
-        holes = np.isnan(prepared)
-        filled = prepared.copy()
-        going = np.flatnonzero(holes.any((1, 2)) & ~holes.all((1, 2)))
-        for done in range(FILLING_ROUNDS):
-            if not len(going):
-                break
-            back = self._back(as_rows(filled[going], self.estimator_)).reshape(len(going), *prepared.shape[1:])
-            moved = np.where(holes[going], np.abs(back - np.nan_to_num(filled[going])), 0.0).max((1, 2))
-            filled[going] = np.where(holes[going], back, filled[going])
-            if done:
-                going = going[moved > SETTLED]  # each window by itself: its score must not depend on others
-        return filled
-
-    def _say(self, windows: np.ndarray, explained: bool) -> np.ndarray:
-        """What each window says of its points: the score, and if asked each channel's share and what was expected."""
-        judged = self._judge(windows)
-        cells, channels = judged.known.sum(1), windows.shape[2]
-        parts = judged.errors / self.spread_
-        whole = parts.sum(1)
-        scores = whole / np.maximum(cells, 1) / self.typical_[0] + judged.distances / self.typical_[1] / channels
-        scores = np.where(cells > 0, scores, np.nan)
-        said = np.repeat(scores[:, None, None], windows.shape[1], axis=1)
-        if not explained:
-            return said
-        even = np.full(parts.shape, 1 / channels)
-        shares = np.where(whole[:, None] > 0, parts / np.where(whole > 0, whole, 1.0)[:, None], even)
-        shares = np.where(cells[:, None] > 0, shares, np.nan)
-        return np.concatenate([said, np.repeat(shares[:, None], windows.shape[1], axis=1), judged.expected], axis=2)
-
     def _walk(self, blocks: Iterable[Series], explained: bool = False) -> Iterator[np.ndarray]:
-        """What is said of each point, ``(points, numbers)``, as soon as no later window can cover it.
-
-        Windows begin at every stride, and the last one ends where the series does.
-        """
-        window, stride, channels = self.window_, self.stride_, self.n_features_in_
-        overlap = Overlap(window, 1 + 2 * channels * explained)
-        held, first, begin, last = np.zeros((0, channels)), 0, 0, -1
-
-        def taken(stop: int) -> np.ndarray:
-            start = overlap.first
-            means = overlap.take(stop)
-            nothing = np.isnan(held[start - first : stop - first]).all(1)
-            means[nothing, : 1 + channels * explained] = np.nan
-            return means
-
-        for block in blocks:
-            held = np.concatenate([held, block])
-            end = first + len(held)
-            while begin + window <= end:
-                at = np.arange(begin, end - window + 1, stride)[:WINDOWS_TOGETHER]
-                for each, said in zip(at, self._say(cut(held, at - first, window), explained), strict=True):
-                    overlap.add(int(each), said)
-                last, begin = int(at[-1]), int(at[-1]) + stride
-                if min(begin, end - window) > overlap.first:
-                    yield taken(min(begin, end - window))
-            if min(begin, end - window) > overlap.first:
-                yield taken(min(begin, end - window))
-            held, first = held[overlap.first - first :], overlap.first
-        end = first + len(held)
-        if end < window:
-            raise DataError(f"The series has {end} points, fewer than the window of {window} that was fitted.")
-        if last != end - window:
-            overlap.add(end - window, self._say(held[None, end - window - first :], explained)[0])
-        yield taken(end)
+        """What is said of each point, ``(points, numbers)``; no score and no shares where nothing of it is known."""
+        scored = 1 + self.n_features_in_ * explained
+        width = scored + self.n_features_in_ * explained
+        say = partial(self.judge_.say, explained=explained)
+        for points, said in walk(blocks, self.window_, self.stride_, say, width):
+            said[np.isnan(points).all(1), :scored] = np.nan
+            yield said
 
     def _scores(self, values: Series) -> np.ndarray:
         """Each point's strangeness, smoothed."""
@@ -453,27 +314,44 @@ class SeriesAnomalyDetector(OutlierMixin, BaseEstimator):
         return self._each(X, lambda values: -self._scores(values))
 
     def decision_function(self, X: Any) -> Any:
-        """:meth:`score_samples` above the threshold's cut: below 0 where a point is flagged."""
+        """``score_samples`` less ``offset_``: negative for anomalies."""
         offset = self.offset_
         return self._each(X, lambda values: -self._scores(values) - offset)
 
     @property
     def offset_(self) -> float:
-        """The score at which a point is flagged, as scikit-learn has it: higher is more normal."""
+        """The score at which :meth:`predict` cuts, as scikit-learn has it: higher is more normal.
+
+        It is where the threshold cuts or, for one that looks at whole batches, where ``Quantile(0.99)`` does; where
+        there are too few calibration points for that, above all of them.
+        """
         check_is_fitted(self, "calibration_")
-        rule = self._rule()
-        at = rule.cut(self.calibration_)
-        if at is None:
-            raise ValueError(f"{rule!r} looks at a whole batch and has no cut of its own. Use is_anomaly or predict.")
-        return -at
+        cuts = (rule.cut(self.calibration_) for rule in (self._threshold(), USUAL))
+        return -min(next(cut for cut in cuts if cut is not None), self.calibration_.highest(1))
+
+    def predict(self, X: Any) -> Any:
+        """-1 for anomalies and 1 for all other points, ``(time,)``, each judged by itself."""
+        offset = self.offset_
+        return self._each(X, lambda values: np.where(-self._scores(values) < offset, -1, 1))
 
     def p_value(self, X: Any) -> Any:
-        """The share of calibration points that are at least as strange, ``(time,)``; NaN where nothing is known."""
+        r"""The share of normal points that look at least as strange: :math:`(1 + \#\{s_i \ge s\}) / (n + 1)`.
+
+        ``(time,)``; NaN where nothing is known.
+        """
         return self._each(X, lambda values: spread_known(self._scores(values), self.calibration_.p_values, np.nan))
 
-    def is_anomaly(self, X: Any) -> Any:
-        """Which points the threshold flags, ``(time,)`` of bool; never one of which nothing is known."""
-        rule = self._rule()
+    def is_anomaly(self, X: Any, threshold: Threshold | str | None = None) -> Any:
+        """Which points are flagged: ``(time,)`` of bool; never one of which nothing is known.
+
+        Parameters
+        ----------
+        X : series, or list of series
+            For a rule that looks at whole batches (a false discovery rate): a series is judged together.
+        threshold : Threshold, str, or None
+            ``None``: the detector's own.
+        """
+        rule = self._threshold(threshold)
 
         def flags(values: Series) -> np.ndarray:
             found = spread_known(self._scores(values), lambda scores: rule.flags(scores, self.calibration_), 0.0)
@@ -481,11 +359,17 @@ class SeriesAnomalyDetector(OutlierMixin, BaseEstimator):
 
         return self._each(X, flags)
 
-    def predict(self, X: Any) -> Any:
-        """-1 where a point is flagged, else +1, ``(time,)``."""
-        flags = self.is_anomaly(X)
-        signs = [np.where(each, -1, 1) for each in (flags if isinstance(flags, list) else [flags])]
-        return signs if isinstance(flags, list) else signs[0]
+    def promise(self, rows: int | None = None, threshold: Threshold | str | None = None) -> str:
+        """What the threshold can promise with this many calibration points, in words, before anything is judged.
+
+        A row is a point of time. Neighboring points have nearly the same score, which a rule does not know: rates hold
+        on average over a series that goes on as it was, and one of them may have many false alarms in a row.
+        """
+        check_is_fitted(self, "calibration_")
+        told = self._threshold(threshold).promise(len(self.calibration_), rows)
+        if not self.calibrated_:
+            return f"The points to calibrate by were trained on, so nothing is promised. {told}"
+        return f"{told} Rows are points of time, and neighbors have nearly the same score: this holds on average only."
 
     def fit_predict(self, X: Any, y: Any = None) -> Any:
         """Fit, and flag points of the same series."""
@@ -537,28 +421,13 @@ class SeriesAnomalyDetector(OutlierMixin, BaseEstimator):
         (0, True)
         """
         check_is_fitted(self, "calibration_")
-        blocks = self._blocks(points, together)
+        blocks = blocks_of(points, together, self.n_features_in_)
         scores = smoothed((said[:, 0] for said in self._walk(blocks)), self.smoothing)
         place = 0
         for block in scores:
             for score in block.tolist():
                 yield place, score
                 place += 1
-
-    def _blocks(self, points: Iterable[Any], together: int) -> Iterator[Series]:
-        """Points of a stream, some at a time."""
-        place = 0
-        stream = iter(points)
-        while some := list(islice(stream, together)):
-            block = np.array([np.ravel(np.asarray(point, dtype=np.float64)) for point in some])
-            if block.shape[1] != self.n_features_in_:
-                raise ShapeError(
-                    f"The stream's point {place} has {block.shape[1]} channels; the detector was fitted on "
-                    f"{self.n_features_in_}."
-                )
-            refuse_infinite(block, "the stream", place)
-            yield block
-            place += len(block)
 
     # Reading
 
@@ -573,7 +442,8 @@ class SeriesAnomalyDetector(OutlierMixin, BaseEstimator):
         """The series as arrays ``(time, channels)`` of float64, and whether they came as a list."""
         several = is_list_of_series(X)
         given = list(X) if several else [X]
-        series = [read_series(each, f"series {at}" if several else "the series") for at, each in enumerate(given)]
+        names = [f"series {at}" if several else "the series" for at in range(len(given))]
+        series = [read_series(each, name) for each, name in zip(given, names, strict=True)]
         if hasattr(given[0], "columns"):
             for each in given:
                 validate_data(self, each, reset=reset and each is given[0], skip_check_array=True)
@@ -581,14 +451,64 @@ class SeriesAnomalyDetector(OutlierMixin, BaseEstimator):
             self.n_features_in_ = series[0].shape[1]
             if hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
-        for at, values in enumerate(series):
+        for values, name in zip(series, names, strict=True):
             if values.shape[1] != self.n_features_in_:
-                where = f"Series {at}" if several else "The series"
                 raise ShapeError(
-                    f"{where} has {values.shape[1]} channels, but {type(self).__name__} is expecting "
+                    f"{name.capitalize()} has {values.shape[1]} channels, but {type(self).__name__} is expecting "
                     f"{self.n_features_in_} features as input: a column per channel, (time, channels)."
                 )
         return series, several
+
+    # Storage
+
+    def describe(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What a model file holds beside the autoencoder: windows, units, references, threshold and calibration."""
+        check_is_fitted(self, "calibration_")
+        given = "standard" if self.estimator is None else "given"
+        given = "frozen" if isinstance(self.estimator, FrozenEstimator) else given
+        judge = self.judge_  # knows what the fit went by, whatever was set since
+        fitted = {"normalize": judge.scaling.normalize, "neighbors": judge.neighbors}
+        facts = {
+            "estimator": given,
+            "parameters": {name: to_plain(getattr(self, name)) for name in STORED} | fitted,
+            "seed": self.seed_,
+            "period": self.period_,
+            "window": self.window_,
+            "stride": self.stride_,
+            "calibrated": self.calibrated_,
+            "channels": self.n_features_in_,
+            "names": [str(name) for name in getattr(self, "feature_names_in_", [])] or None,
+        }
+        return facts, {"calibration": self.calibration_.scores} | judge.arrays()
+
+    @classmethod
+    def restore(cls, estimator: Estimator, plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """The detector around a model that is loaded already; what is absent or does not fit is named."""
+        for name in FACTS:
+            if name not in plain:
+                raise ValueError(f"its {name!r} is missing.")
+        cells = plain["window"] * plain["channels"]
+        if not estimator.modality_.varies and math.prod(estimator.modality_.shape) != cells:
+            raise ValueError(
+                f"its 'window' of {plain['window']} points and {plain['channels']} channels has {cells} cells, where "
+                f"the autoencoder takes {math.prod(estimator.modality_.shape)}."
+            )
+        given: Any = None
+        if plain["estimator"] != "standard":
+            given = FrozenEstimator(estimator) if plain["estimator"] == "frozen" else clone(estimator)
+        parameters = {name: from_plain(value) for name, value in plain["parameters"].items()}
+        made = cls(given, **parameters, random_state=plain["seed"])
+        made._check_parameters()
+        made.seed_, made.period_, made.window_ = plain["seed"], plain["period"], plain["window"]
+        made.stride_, made.calibrated_, made.n_features_in_ = plain["stride"], plain["calibrated"], plain["channels"]
+        if plain["names"]:
+            made.feature_names_in_ = np.array(plain["names"], dtype=object)
+        made.estimator_ = estimator
+        made.judge_ = WindowJudge.restore(estimator, made.normalize, made.neighbors, made.n_features_in_, arrays)
+        if "calibration" not in arrays:
+            raise ValueError("its 'calibration' is missing.")
+        made.calibration_ = Calibration(arrays["calibration"])
+        return made
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -596,97 +516,6 @@ class SeriesAnomalyDetector(OutlierMixin, BaseEstimator):
         tags.input_tags.one_d_array = True
         tags.input_tags.two_d_array = False  # rows of a table are samples that do not know each other
         return tags
-
-
-def usual_window(period: int | None, room: int, channels: int) -> int:
-    """As many periods as reach 128 points, within 512 points, 1,000 numbers, and the room that there is.
-
-    >>> usual_window(50, 500, 1), usual_window(None, 500, 1), usual_window(None, 500, 38), usual_window(50, 100, 1)
-    (150, 128, 26, 100)
-    """
-    window = period or LEAST_WINDOW
-    window *= -(-LEAST_WINDOW // window)
-    return max(2, min(window, LONGEST_WINDOW, MOST_CELLS // channels, room))
-
-
-def default_estimator(windows: np.ndarray) -> LinearAutoencoder:
-    """Two matrices, and a code that keeps 99 % of the variance of the windows.
-
-    >>> waves = np.sin(np.arange(40)[:, None] + np.arange(16))[:, :, None]
-    >>> default_estimator(waves).code_size
-    2
-    """
-    rows = np.nan_to_num(windows.reshape(len(windows), -1))
-    rows = rows - rows.mean(0)
-    products = rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows
-    variances = np.maximum(np.linalg.eigvalsh(products)[::-1], 0.0)
-    total = variances.sum()
-    size = 1 + int(np.sum(np.cumsum(variances) < EXPLAINED * total)) if total > 0 else 1
-    return LinearAutoencoder(code_size=max(1, min(size, LARGEST_CODE, rows.shape[1] // 2)))
-
-
-def training_windows(fronts: Sequence[Series], window: int) -> np.ndarray:
-    """Windows of all series, evenly, about 2,000 of them at most; those without a known cell are left out."""
-    places = sum(max(len(front) - window + 1, 0) for front in fronts)
-    stride = max(1, places // MOST_WINDOWS)
-    windows = np.concatenate([cut(part, beginnings(len(part), window, stride), window) for part in fronts])
-    there = ~np.isnan(windows).all((1, 2))
-    if not there.any():
-        raise DataError(f"No window of {window} points holds a known value. Give series with fewer gaps.")
-    kept: np.ndarray = windows[there]
-    return kept
-
-
-def parted(series: Sequence[Series], window: int, share: float) -> tuple[list[Series], list[Series]]:
-    """What to learn from, and what to hold out: a tail of each series, else the last series whole, else nothing.
-
-    >>> fronts, tails = parted([np.zeros((100, 1)), np.zeros((12, 1))], 10, 0.2)
-    >>> [len(front) for front in fronts], [len(tail) for tail in tails]
-    ([80, 12], [20])
-    """
-    usable = [values for values in series if len(values) >= window]
-    if not share:
-        return usable, []
-    fronts, tails = [], []
-    for values in usable:
-        tail = max(window, round(share * len(values)))
-        if len(values) - tail >= 2 * window:
-            fronts.append(values[:-tail])
-            tails.append(values[-tail:])
-        else:
-            fronts.append(values)
-    spare = round(share * len(usable))
-    if not any(np.isfinite(tail).any() for tail in tails):
-        return (usable[:-spare], usable[-spare:]) if spare else (usable, [])
-    return fronts, tails
-
-
-def as_rows(windows: np.ndarray, estimator: Any) -> Any:
-    """Windows as the estimator takes them: flat rows, or sequences where it wants positions."""
-    values = windows.astype(np.float32)
-    if get_tags(estimator).input_tags.two_d_array:
-        return values.reshape(len(values), -1)
-    return RaggedSource(list(values), "the windows")
-
-
-def squash(values: np.ndarray) -> np.ndarray:
-    """Values as they are up to 20, and beyond by their logarithm: one wild value does not drown all others.
-
-    >>> squash(np.array([-3.0, 20.0, 20 * np.e])).round(9).tolist()
-    [-3.0, 20.0, 40.0]
-    """
-    size = np.maximum(np.abs(values), FAR)
-    return np.where(np.abs(values) > FAR, np.sign(values) * FAR * (1 + np.log(size / FAR)), values)
-
-
-def stretch_out(values: np.ndarray) -> np.ndarray:
-    """The reverse of :func:`squash`.
-
-    >>> stretch_out(squash(np.array([-3.0, 20.0, 500.0]))).round(6).tolist()
-    [-3.0, 20.0, 500.0]
-    """
-    size = np.clip(np.abs(values), FAR, 30 * FAR)
-    return np.where(np.abs(values) > FAR, np.sign(values) * FAR * np.exp(size / FAR - 1), values)
 
 
 def spread_known(scores: np.ndarray, job: Callable[[np.ndarray], np.ndarray], otherwise: float) -> np.ndarray:
@@ -699,53 +528,6 @@ def spread_known(scores: np.ndarray, job: Callable[[np.ndarray], np.ndarray], ot
     results = np.full(len(scores), otherwise)
     results[known] = job(scores[known])
     return results
-
-
-def is_list_of_series(X: Any) -> bool:
-    """Whether that is a list of arrays or frames, or an array of three axes: (series, time, channels).
-
-    >>> is_list_of_series([np.zeros(3), np.zeros(4)]), is_list_of_series([[1, 2], [3, 4]]), is_list_of_series([])
-    (True, False, False)
-    """
-    if isinstance(X, list | tuple):
-        return bool(X) and all(len(getattr(each, "shape", ())) for each in X)
-    return len(getattr(X, "shape", ())) == 3
-
-
-def read_series(X: Any, place: str) -> Series:
-    """A series as ``(time, channels)`` in float64.
-
-    >>> read_series([1, 2, 3], "the series").shape
-    (3, 1)
-    >>> read_series(np.array([1.0, np.inf]), "the series")
-    Traceback (most recent call last):
-    diabolo.core.errors.DataError: the series: point 1, channel 0 is inf. Give finite numbers, and NaN for gaps.
-    """
-    if isinstance(X, list | tuple) or (not hasattr(X, "columns") and len(getattr(X, "shape", ())) == 1):
-        X = np.asarray(X)
-        X = X[:, None] if X.ndim == 1 else X
-    source = open_data(X)
-    if len(source.shape) != 1 or source.lengths is not None:
-        raise ShapeError(f"{place} must be (time,) or (time, channels), or come in a list; points were {source.shape}.")
-    try:
-        values = np.asarray(source.read(0, source.rows), dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"{place}: a channel holds something else than numbers. Leave out what is no number."
-        ) from error
-    refuse_infinite(values, place)
-    return values
-
-
-def refuse_infinite(values: Series, place: str, first: int = 0) -> None:
-    """Name the first cell that is infinite."""
-    wrong = np.argwhere(np.isinf(values))
-    if len(wrong):
-        at, channel = wrong[0]
-        raise DataError(
-            f"{place}: point {first + at}, channel {channel} is {values[at, channel]}. Give finite numbers, and NaN "
-            "for gaps."
-        )
 
 
 __all__ = ["SeriesAnomalyDetector", "SeriesExplanation"]

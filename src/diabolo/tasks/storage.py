@@ -6,5 +6,6 @@ from ..estimators.storage import Task, load
 from .anomaly import AnomalyDetector
 from .generator import Generator
 from .imputer import Imputer
+from .series import SeriesAnomalyDetector
 
-__all__ = ["AnomalyDetector", "Generator", "Imputer", "Task", "load"]
+__all__ = ["AnomalyDetector", "Generator", "Imputer", "SeriesAnomalyDetector", "Task", "load"]

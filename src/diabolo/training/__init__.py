@@ -2,6 +2,7 @@
 
 from .batches import Batches, Resident, Streaming
 from .engine import train
+from .entropy import EntropyStop
 from .history import History
 from .optimizers import Muon, Optimizer, Torch
 from .schedules import Constant, CosineDecay, LinearDecay, Schedule
@@ -14,6 +15,7 @@ __all__ = [
     "Checkpointer",
     "Constant",
     "CosineDecay",
+    "EntropyStop",
     "History",
     "HistoryFile",
     "LinearDecay",

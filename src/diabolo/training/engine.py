@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import DivergedError
+from ..core.errors import DivergedError, ModelFileError
 from ..core.network import Network
 from ..core.objective import Objective
 from ..core.roundtrip import Batch
@@ -64,7 +64,8 @@ def train(
     Parameters
     ----------
     network, objective : Network, Objective
-        Trained in place; at the end they hold the best weights that the validation part saw, or the last ones.
+        Trained in place; at the end they hold the best weights, by the validation part or a watcher that chooses, or
+        the last ones.
     batches : Batches
     epochs : int
     optimizer : Optimizer, default Muon
@@ -74,7 +75,7 @@ def train(
     validation : Batches, or None
         Held-out rows; they choose the epoch whose weights are kept.
     patience : int, or None
-        Stop after so many epochs without a better validation loss.
+        Stop after so many epochs without a better validation loss, or whatever chooses.
     averaging : float in [0, 1)
         Decay per step of a running average of the weights, which is what is validated and kept; 0: none.
     clip : float, or None
@@ -112,6 +113,7 @@ def train(
     run.schedule, run.validation, run.patience = schedule or LinearDecay(), validation, patience
     run.history = History() if history is None else history
     run.averaging, run.clip, run.max_seconds, run.watchers = averaging, clip, max_seconds, list(watchers)
+    run.criterion = next((watcher.criterion for watcher in watchers if watcher.criterion), run.criterion)
     keep_freed_memory()
     weights = sum(weight.numel() for weight in network.parameters())
     products = 3.0 * weights * batches.rows / batches.steps
@@ -160,6 +162,7 @@ class Run:
         self.started, self.seconds_before = time.monotonic(), 0.0
         self.best: dict[str, Tensor] | None = None
         self.best_loss = math.inf
+        self.criterion = "validation_loss"
         self.first_error: float | None = None
 
     # What is there before the first step
@@ -250,6 +253,8 @@ class Run:
         if self.diverged(row):
             self.step_back()
             return
+        for watcher in self.watchers:
+            watcher.on_row(self, row)
         self.history.rows.append(row)
         self.choose(row)
         self.epoch, self.step = self.epoch + 1, 0
@@ -359,10 +364,10 @@ class Run:
 
     def choose(self, row: dict[str, Any]) -> None:
         """Keep the weights if they are the best so far; stop if they have not been for long."""
-        if self.validation is None:
+        if self.criterion not in row:
             return
-        if row["validation_loss"] < self.best_loss:
-            self.best_loss, self.history.best_epoch = row["validation_loss"], row["epoch"]
+        if row[self.criterion] < self.best_loss:
+            self.best_loss, self.history.best_epoch = row[self.criterion], row["epoch"]
             self.best = self.weights_now()
         elif self.patience is not None and row["epoch"] - (self.history.best_epoch or 0) >= self.patience:
             self.history.stopped = "patience"
@@ -506,6 +511,7 @@ class Run:
             "rate_scale": self.rate_scale,
             "returns": self.returns,
             "first_error": self.first_error,
+            "criterion": self.criterion,
             "best_loss": self.best_loss if math.isfinite(self.best_loss) else None,
             "seconds": self.seconds,
             "history": self.history.to_dict(),
@@ -515,6 +521,12 @@ class Run:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""
         plain, state, tensors = checkpoint.facts["plain"], checkpoint.facts["state"], checkpoint.tensors
+        chosen_by = plain.get("criterion", "validation_loss")
+        if chosen_by != self.criterion:
+            raise ModelFileError(
+                f"The checkpoint is of a run whose best weights are chosen by {chosen_by}, and this one's are by "
+                f"{self.criterion}. Resume with the same watchers, or remove the file to begin anew."
+            )
         tensors = {name: tensor.to(self.device) for name, tensor in tensors.items()}
         prefixed = {name.removeprefix("start"): tensor for name, tensor in tensors.items() if name.startswith("start.")}
         self.load_snapshot({"plain": state["now"], "tensors": tensors})

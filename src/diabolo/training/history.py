@@ -20,7 +20,7 @@ class History:
     stopped : str
         Why training ended: ``"finished"``, ``"patience"``, ``"max_seconds"``, ``"interrupted"``, ``"diverged"``.
     best_epoch : int, or None
-        The epoch whose weights were kept; ``None`` where no validation part chose one.
+        The epoch whose weights were kept; ``None`` where neither a validation part nor a watcher chose one.
     notes : list of str
         What else is worth knowing, such as steps back after a divergence.
 

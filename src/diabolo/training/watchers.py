@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 from .checkpoint import Checkpoint
 
@@ -17,14 +17,25 @@ if TYPE_CHECKING:
 class Watcher:
     """Looks on and does nothing; overwrite what is of interest.
 
+    Attributes
+    ----------
+    criterion : str, or None
+        The column of the history whose lowest value tells which weights are kept, in place of ``"validation_loss"``;
+        for watchers that choose.
+
     >>> Watcher().on_epoch(None, {})
     """
+
+    criterion: ClassVar[str | None] = None
 
     def on_start(self, run: Run) -> None:
         """Before the first step."""
 
     def on_step(self, run: Run) -> None:
         """After each step; must not wait for the device."""
+
+    def on_row(self, run: Run, row: dict[str, Any]) -> None:
+        """Before the epoch is judged by its row of the history, which may be added to."""
 
     def on_epoch(self, run: Run, row: dict[str, Any]) -> None:
         """After each epoch, with its row of the history."""
