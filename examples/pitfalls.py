@@ -12,7 +12,6 @@ from diabolo import (
     Autoencoder,
     Conv,
     DenoisingAutoencoder,
-    Masking,
     SquaredError,
     StructuralSimilarity,
 )
@@ -60,14 +59,12 @@ def edges(pictures: np.ndarray) -> float:
 
 
 def memorizing(page: Page, train: np.ndarray, test: np.ndarray, epochs: int, hidden: int) -> None:
-    """From noisy pictures a large code learns to copy, noise included; a narrow one or hidden pixels forbid it."""
+    """From noisy pictures a large code learns to copy, noise included; a narrow one or more noise forbid it."""
     generator = np.random.default_rng(0)
     noisy, noisy_test = ((x + 0.3 * generator.normal(size=x.shape)).astype(np.float32) for x in (train, test))
     ways = {
         "784 numbers": Autoencoder(code_size=784, architecture=MLP(hidden=hidden)),
-        "784 numbers, half the pixels hidden": DenoisingAutoencoder(
-            code_size=784, corruption=Masking(0.5), architecture=MLP(hidden=hidden)
-        ),
+        "784 numbers, noise to undo": DenoisingAutoencoder(code_size=784, noise=0.6, architecture=MLP(hidden=hidden)),
         "16 numbers": Autoencoder(code_size=16, architecture=MLP(hidden=hidden)),
     }
     rows, shown = [["as they came", 0.0, float(np.square(noisy_test - test).mean())]], {"noisy": noisy_test[:10]}

@@ -99,7 +99,13 @@ class MeanDecoder(Members):
     def forward(self, codes: Tensor) -> Tensor:
         """``(batch, ..., all) -> (batch, *shape)``; while training ``(batch * members, *shape)``."""
         opinions = super().forward(parted(codes, self.count))
-        return opinions.flatten(0, 1) if self.training else opinions.mean(1)
+        if not self.training:
+            return opinions.mean(1)
+        if (
+            opinions.requires_grad
+        ):  # a loss that is a mean over all trips divides by the members; each learns as if alone
+            opinions.register_hook(lambda gradient: gradient * self.count)
+        return opinions.flatten(0, 1)
 
 
 def joined(parts: Tensor) -> Tensor:

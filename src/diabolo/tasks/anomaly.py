@@ -526,7 +526,7 @@ class AnomalyExplanation(Explanation):
 
     >>> from sklearn.datasets import load_wine
     >>> X = load_wine().data
-    >>> told = AnomalyDetector(random_state=0).fit(X).explain(X[:2])
+    >>> told = AnomalyDetector(random_state=0).fit(X).explain(X[:2] + 99)
     >>> told.scores.shape, told.neighbors.shape, told.share.sum(1).round(3).tolist()
     ((2,), (2, 5), [1.0, 1.0])
     """
