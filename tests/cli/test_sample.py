@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,15 @@ def press_after_the_third(lines: Lines, run: Any, row: dict[str, Any]) -> None:
         signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl-C is heard, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("task", ["generator", "imputer", "detector"])
 def test_an_interrupted_task_goes_on_to_the_same_bytes(
     task: str, table_file: Path, tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch

@@ -14,7 +14,6 @@ from diabolo import MLP, Autoencoder, Clean, Conv, EnsembleAutoencoder, Identity
 from diabolo.bottlenecks import Gaussian
 from diabolo.core.members import Ensemble, MemberWeights, joined, parted
 from diabolo.core.network import Network
-from diabolo.penalties import L1
 from diabolo.training import Checkpointer, Watcher
 from diabolo.training.optimizers import as_optimizer
 
@@ -148,10 +147,9 @@ def test_bfloat16_holes_and_pictures() -> None:
         ({"architecture": Transformer()}, "cannot be computed side by side"),
         ({"bottleneck": Gaussian()}, "plain codes"),
         ({"architecture": MLP(normalization="batch")}, "normalization='layer' or 'none'"),
-        ({"penalty": L1()}, "judged by their loss alone"),
         ({"members": 0}, "members came as 0"),
     ],
-    ids=["transformer", "gaussian", "batch normalization", "penalty", "none"],
+    ids=["transformer", "gaussian", "batch normalization", "none"],
 )
 def test_what_cannot_be_side_by_side_is_refused_with_advice(parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):

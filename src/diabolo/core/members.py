@@ -104,7 +104,7 @@ class MeanDecoder(Members):
         if (
             opinions.requires_grad
         ):  # a loss that is a mean over all trips divides by the members; each learns as if alone
-            opinions.register_hook(lambda gradient: gradient * self.count)
+            opinions.register_hook(lambda gradient: gradient * self.count)  # type: ignore[no-untyped-call]
         return opinions.flatten(0, 1)
 
 

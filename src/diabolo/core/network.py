@@ -91,14 +91,14 @@ class Network(nn.Module):
         known : Tensor of bool of the same shape, or None
             What is not known is never read: it is zero for the encoder, and hidden.
         degraded : View, or None
-            What the encoder sees instead of ``x``; corruption comes on top of it.
+            What the encoder sees instead of ``x``, wherever it would see a corruption.
         corrupt, sample : bool, or None
             Whether to corrupt the input and to draw from the code; ``None``: while training only, so that
             scoring is deterministic.
         """
         target = x if known is None else x.masked_fill(~known, 0.0)
         corrupted = self.training if corrupt is None else corrupt
-        start = View(target) if degraded is None else degraded
+        start = View(target) if degraded is None or not corrupted else degraded
         view = self.corruption(start.values) if corrupted else start
         if start.hidden is not None:
             view = view.without(start.hidden)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from ..core.kinds import Architecture, Bottleneck, Corruption, Loss
 from ..core.members import Ensemble
 from ..core.network import Network
+from ..core.objective import Recipe
 from ..core.parts import parameters, within
 from ..data.modality import Modality
+from .base import Estimator
 from .general import Autoencoder
 
 
 @parameters
-class EnsembleAutoencoder(Autoencoder):
+class EnsembleAutoencoder(Estimator):
     r"""Networks that learn side by side and answer together: :math:`\hat x = \frac1M\sum_m g_m(f_m(x))`.
 
     Each minimizes :math:`\tfrac1n\sum_i \ell\big(x_i,\, g_m(f_m(c_m(x_i)))\big)` by itself, from weights and with
@@ -24,13 +26,16 @@ class EnsembleAutoencoder(Autoencoder):
         :math:`M`. The error of a mean falls fast up to about ten members.
     code_size : int, default 8
         Of each member; the code of a row is those of all members, one after the other.
+    bottleneck, corruption, left_out
+        As in :class:`~diabolo.Autoencoder`; the bottleneck has to give a plain code. There is no penalty: members are
+        judged by their loss alone.
     **others
-        As in :class:`~diabolo.Autoencoder`, with a bottleneck that gives a plain code and no penalty.
+        As in every estimator: :class:`~diabolo.estimators.base.Estimator`.
 
     Raises
     ------
     ValueError
-        If a part cannot be computed side by side, or there is a penalty.
+        If a part cannot be computed side by side.
 
     References
     ----------
@@ -46,15 +51,14 @@ class EnsembleAutoencoder(Autoencoder):
     """
 
     members: int = within(default=16, low=1)
+    bottleneck: Bottleneck | str | None = None
+    corruption: Corruption | str | None = None
+    left_out: float = within(default=0.0, low=0.0, high=1.0, below=True)
 
-    def check_parameters(self) -> None:
-        """Refuse what would have to be paid by all members together."""
-        super().check_parameters()
-        if self.penalty is not None:
-            raise ValueError(
-                f"{type(self).__name__}: penalty came as {self.penalty!r}; members are judged by their loss alone. "
-                "Leave it out, or use Autoencoder(penalty=...)."
-            )
+    def recipe(self) -> Recipe:
+        """The parts of each member."""
+        shared = {"bottleneck": self.bottleneck, "corruption": self.corruption, "left_out": self.left_out}
+        return Autoencoder(**shared).recipe()  # type: ignore[arg-type]
 
     def _network(
         self,

@@ -52,6 +52,12 @@ class Task(ABC):
         description["task"] = {"name": type(self).__name__, "facts": plain}
         write_container(path, description, tensors | {f"task.{name}": array for name, array in arrays.items()})
 
+    def _know_features_of(self, other: Any) -> None:
+        """Number and names of the columns, where whoever saw them knows them."""
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(other, name):
+                setattr(self, name, getattr(other, name))
+
 
 def versions() -> dict[str, str]:
     """What made a file: the versions of the packages that matter."""

@@ -36,9 +36,9 @@ from ..training.seeding import mix, seed_from
 from .conformal import Calibration
 from .scores import AnomalyScore, CodeDistance, ConditionalError, NeighborDistance, NeighborScore, ReconstructionError
 from .thresholds import Quantile, Threshold
+from .trimming import remoteness
 
 HOLDING_OUT, TRIMMING = 0xCA11B, 0x7213
-SAMPLES, SAMPLE, STRETCH = 50, 16, 2048  # of rows to measure distances to; rows that are measured at once
 MOST_CELLS = 4096  # of a row, where cells are compared one by one
 MOST_RELATED = 512  # of a row, where each is expected by all others
 MOST_ROWS = 10_000  # training rows that scores learn from
@@ -274,12 +274,6 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         if self.contamination == "auto":
             self._cut(None)
         return self
-
-    def _know_features_of(self, other: Any) -> None:
-        """Number and names of the columns, where whoever saw them knows them."""
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(other, name):
-                setattr(self, name, getattr(other, name))
 
     def _checked(self, X: Any, *, reset: bool) -> Any:
         """The user's data with scikit-learn's checks and bookkeeping for matrices and frames; the autoencoder checks
@@ -559,50 +553,6 @@ def flat_for_user(modality: Modality, cells: np.ndarray) -> np.ndarray:
 def calibration_rows(source: Source, share: float, seed: int) -> np.ndarray:
     """Which rows a detector with this seed keeps from all training: their numbers, sorted; none below 20 rows."""
     return np.asarray(rows_held_out(source, share, mix(seed, HOLDING_OUT)).numpy())
-
-
-def remoteness(model: Estimator, source: Source, seed: int) -> np.ndarray:
-    r"""How far rows lie from most others: :math:`\frac1T\sum_t \min_{j \in S_t,\ j \ne i} \lVert x_i - x_j\rVert`.
-
-    :math:`S_t` are :math:`T = 50` samples of 16 rows. A group of anomalies that are near to each other is far from
-    most samples, where it would be near to its own neighbors; the cost grows with the rows and no faster.
-
-    Parameters
-    ----------
-    model : Estimator
-        Says how data is read and scaled; it need not be fitted.
-    source : Source
-    seed : int
-
-    Returns
-    -------
-    ndarray of shape (rows,)
-
-    References
-    ----------
-    Rapid Distance-Based Outlier Detection via Sampling, Sugiyama and Borgwardt, 2013, NeurIPS 26.
-
-    >>> from diabolo.data.memory import in_memory
-    >>> rows = np.r_[np.random.default_rng(0).normal(size=(90, 2)), np.full((10, 2), 20.0)]
-    >>> int(remoteness(Autoencoder(scaling="none"), in_memory(rows), 0).argmax()) >= 90
-    True
-    """
-    modality = model._fit_modality(source)
-    aligned = modality.aligned(source)
-    random = np.random.default_rng(seed)
-    samples = [np.sort(random.permutation(source.rows)[:SAMPLE]) for _ in range(SAMPLES)]
-    wanted = np.unique(np.concatenate(samples))
-    kept = modality.read_all(Rows(aligned, wanted)).values.flatten(1)
-    far = np.zeros(source.rows)
-    for start in range(0, source.rows, STRETCH):
-        stop = min(start + STRETCH, source.rows)
-        rows = modality.read(aligned, start, stop).values.flatten(1)
-        distances = torch.cdist(rows, kept, compute_mode="donot_use_mm_for_euclid_dist")
-        distances.masked_fill_(torch.from_numpy(np.arange(start, stop)[:, None] == wanted), torch.inf)
-        for sample in samples:
-            nearest = distances[:, torch.from_numpy(np.searchsorted(wanted, sample))].amin(1)
-            far[start:stop] += nearest.nan_to_num(posinf=0.0).numpy() / SAMPLES
-    return far
 
 
 def default_estimator(source: Source, framed: bool) -> Estimator:

@@ -139,12 +139,6 @@ class Imputer(Task, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self._measure(open_data(X), mix(seed, HIDING))
         return self
 
-    def _know_features_of(self, other: Any) -> None:
-        """Number and names of the columns, where whoever saw them knows them."""
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(other, name):
-                setattr(self, name, getattr(other, name))
-
     def _checked(self, X: Any, *, reset: bool) -> Any:
         """The user's data with scikit-learn's checks and bookkeeping."""
         if isinstance(X, (str, Source)) or (isinstance(X, np.ndarray) and X.ndim > 2):

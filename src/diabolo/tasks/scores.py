@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..core.parts import Part, parameters, within
-from ..core.roundtrip import Batch, RoundTrip, View
+from ..core.roundtrip import Batch, RoundTrip
 from ..estimators.base import Estimator
 from ..training.seeding import own_randomness
 
@@ -165,8 +165,7 @@ class DenoisingError(CellScore):
             noise = torch.randn(self.draws, *trip.target.shape[1:]).to(trip.target.device)
         squares = torch.zeros_like(trip.target)
         for pattern in (*noise, *-noise):
-            seen = View(trip.target + level * pattern)
-            again = model.objective_.travel(model.network_, Batch(trip.target, trip.known, seen))
+            again = model.objective_.travel(model.network_, Batch(trip.target + level * pattern, trip.known))
             squares += (model.expected(again) - trip.target).square()
         return known_only(trip, squares / (2 * self.draws))
 
@@ -306,42 +305,14 @@ class NeighborDistance(NeighborScore):
         return trip.target.flatten(1)
 
 
-class WhitenedScore(NeighborScore, ABC):
-    r"""The same in coordinates along the principal axes, divided by :math:`\sqrt{\lambda_i + \rho\bar\lambda}`.
+@parameters
+class WhitenedDistance(NeighborScore):
+    r"""The same along principal axes, each divided by its :math:`\sqrt{\lambda_i + \rho\bar\lambda}`.
 
     :math:`\lambda_i` is the training rows' variance along an axis, so that a step across a narrow direction counts for
-    more than one along a wide one.
-    """
-
-    ridge: float
-    center: Tensor
-    turn: Tensor
-
-    @abstractmethod
-    def numbers(self, trip: RoundTrip) -> Tensor:
-        """What is turned: ``(batch, numbers)``."""
-
-    def place(self, trip: RoundTrip) -> Tensor:
-        """Uncorrelated coordinates."""
-        return (self.numbers(trip) - self.center) @ self.turn
-
-    def learn(self, model: Estimator, trip: RoundTrip) -> None:
-        """Find the axes, and keep the training rows."""
-        rows = self.numbers(trip)[:REFERENCES].double()
-        center = rows.mean(0)
-        _, sizes, axes = torch.linalg.svd(rows - center, full_matrices=False)
-        variance = sizes.square() / len(rows)
-        turn = axes.mT / (variance + self.ridge * variance.mean() + TINY).sqrt()
-        self.center, self.turn = kept(center, rows), kept(turn, rows)
-        super().learn(model, trip)
-
-
-@parameters
-class WhitenedDistance(WhitenedScore):
-    r"""How far away the :math:`k`-th nearest training row is in uncorrelated coordinates.
-
-    It finds rows that break the relations between columns, and loses some whose columns have different amounts of
-    noise: of planted anomalies it finds more than :class:`~diabolo.tasks.scores.NeighborDistance`, of real ones fewer.
+    more than one along a wide one. It finds rows that break the relations between columns, and loses some whose columns
+    have different amounts of noise: of planted anomalies it finds more than
+    :class:`~diabolo.tasks.scores.NeighborDistance`, of real ones fewer.
 
     Parameters
     ----------
@@ -366,12 +337,26 @@ class WhitenedDistance(WhitenedScore):
     rows: Tensor = dataclasses.field(init=False)
 
     def numbers(self, trip: RoundTrip) -> Tensor:
-        """The data; missing cells count as 0."""
+        """What is turned, ``(batch, numbers)``: the data; missing cells count as 0."""
         return trip.target.flatten(1)
+
+    def place(self, trip: RoundTrip) -> Tensor:
+        """Uncorrelated coordinates."""
+        return (self.numbers(trip) - self.center) @ self.turn
+
+    def learn(self, model: Estimator, trip: RoundTrip) -> None:
+        """Find the axes, and keep the training rows."""
+        rows = self.numbers(trip)[:REFERENCES].double()
+        center = rows.mean(0)
+        _, sizes, axes = torch.linalg.svd(rows - center, full_matrices=False)
+        variance = sizes.square() / len(rows)
+        turn = axes.mT / (variance + self.ridge * variance.mean() + TINY).sqrt()
+        self.center, self.turn = kept(center, rows), kept(turn, rows)
+        super().learn(model, trip)
 
 
 @parameters
-class CodeDistance(WhitenedScore):
+class CodeDistance(WhitenedDistance):
     r"""How far away the :math:`k`-th nearest training row is by its code, in uncorrelated coordinates.
 
     For pictures and signals, where the data itself has too many cells to compare.
@@ -390,13 +375,6 @@ class CodeDistance(WhitenedScore):
     >>> score.nearest(next(model.round_trips([[2.9, 2.9]])))[1].tolist()
     [[3]]
     """
-
-    neighbors: int = within(default=5, low=1)
-    ridge: float = within(default=0.01, low=0.0)
-
-    center: Tensor = dataclasses.field(init=False)
-    turn: Tensor = dataclasses.field(init=False)
-    rows: Tensor = dataclasses.field(init=False)
 
     def numbers(self, trip: RoundTrip) -> Tensor:
         """The code; its mean where it is a distribution."""
