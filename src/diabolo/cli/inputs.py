@@ -19,7 +19,7 @@ from ..data.rows import Rows
 from ..data.scaling import stretches
 from ..data.source import Source
 from ..estimators.planning import choose_device
-from ..tasks.storage import AnomalyDetector, Task, load
+from ..tasks.storage import AnomalyDetector, SeriesAnomalyDetector, Task, load
 from .errors import as_usage, unreadable_model
 from .output import say
 
@@ -35,13 +35,22 @@ def open_model(path: str, device: str = "auto") -> Estimator:
 
 
 def open_task(path: str, device: str = "auto") -> Any:
-    """Load a model, or the task around it; a missing file counts as a bad one."""
+    """Load a model, or the task around it; a missing file counts as a bad one.
+
+    Detectors for time series are refused: what the model inside of them takes for a row is a window.
+    """
     with as_usage(ValueError):
         chosen = str(choose_device(device))
     try:
-        return load(path, device=chosen)
+        fitted = load(path, device=chosen)
     except OSError as error:
         raise unreadable_model(path, error) from error
+    if isinstance(fitted, SeriesAnomalyDetector):
+        raise click.UsageError(
+            f"{path} is a file of SeriesAnomalyDetector, which commands do not take yet. In Python: "
+            f"diabolo.load({path!r}).anomaly_score(series)"
+        )
+    return fitted
 
 
 def open_detector(path: str) -> AnomalyDetector:
