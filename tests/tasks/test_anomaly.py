@@ -19,6 +19,7 @@ from diabolo import (
     AnomalyDetector,
     Autoencoder,
     EnsembleAutoencoder,
+    EntropyStop,
     FalseDiscoveryRate,
     NeighborDistance,
     Quantile,
@@ -185,6 +186,8 @@ def test_pictures_and_a_frozen_model() -> None:
     model = Autoencoder(code_size=8, epochs=3, random_state=0).fit(images)
     fitted = AnomalyDetector(FrozenEstimator(model)).fit(images)
     assert fitted.estimator_ is model
+    with pytest.raises(ValueError, match="a frozen one does not"):
+        AnomalyDetector(FrozenEstimator(model)).fit(images, watchers=[EntropyStop()])
     assert fitted.explain(images[:2]).share.shape == (2, 64)
     assert (
         fitted.anomaly_score(

@@ -37,6 +37,8 @@ class Rows(Source):
     def read(self, start: int, stop: int) -> np.ndarray:
         """Read rows, spans of the whole source that are no longer than a stretch at a time."""
         wanted = self.numbers[start:stop]
+        if not len(wanted):
+            return self.source.read(0, 0)
         blocks, done = [], 0
         while done < len(wanted):
             first = int(wanted[done])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..data.columns import Column
 from ..data.explained import Explanation, plain_values, sum_by_column
 from ..data.modality import Modality
 from ..data.numbers import Number
-from ..data.raw import Raw
+from ..data.rows import Rows
 from ..data.source import Source
 from ..data.tables import Table
 from ..diagnosis.explanation import explain
@@ -189,27 +189,6 @@ def value(of: float, digits: int = 3) -> str:
     return text.replace("-", "−") if text.strip("-0.,") else "0"
 
 
-class Chosen(Source):
-    """Some rows of a table of columns of any kind, held in memory.
-
-    Parameters
-    ----------
-    source : Source
-    rows : ndarray of int
-        Which.
-    """
-
-    def __init__(self, source: Source, rows: np.ndarray) -> None:
-        self.place, self.rows, self.shape, self.dtype = source.place, len(rows), source.shape, np.dtype(np.float64)
-        self.names, self.dtypes, self.backend, self.mixed = source.names, source.dtypes, source.backend, True
-        whole = (source.column(at, 0, source.rows) for at in range(len(source.names or ())))
-        self.held = [replace(raw, values=raw.values[rows], known=raw.known[rows]) for raw in whole]
-
-    def column(self, at: int, start: int, stop: int) -> Raw:
-        """A stretch of a column."""
-        return self.held[at].part(start, stop)
-
-
 @dataclass(frozen=True)
 class Told:
     """The rows of a table that are shown, column by column.
@@ -228,7 +207,7 @@ class Told:
 def tell(model: Estimator, source: Source, shown: list[Group]) -> Told | None:
     """Explain the rows that are shown; ``None`` where none is."""
     rows = np.unique([sample.row for group in shown for sample in group.samples]).astype(np.int64)
-    return Told(rows, explain(model, Chosen(source, rows))) if len(rows) else None
+    return Told(rows, explain(model, Rows(source, rows))) if len(rows) else None
 
 
 def lines_of_columns(

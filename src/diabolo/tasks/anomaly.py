@@ -147,6 +147,8 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
             If data or parameters cannot be used.
         """
         self._check_parameters()
+        if watchers and isinstance(self.estimator, FrozenEstimator):
+            raise ValueError("watchers look on while a model trains, and a frozen one does not; leave them out.")
         X = self._checked(X, reset=True)
         source = open_data(X)
         self.seed_ = seed = seed_from(self.random_state)

@@ -11,10 +11,11 @@ from ..core.errors import DataError
 from ..data.frames import integer_name
 from ..data.modality import as_dtype
 from ..data.raw import Raw
+from ..data.rows import Rows
 from ..data.source import Source
 
 
-class Chosen(Source):
+class Chosen(Rows):
     """Some rows of a source, with some more cells missing.
 
     Parameters
@@ -32,35 +33,24 @@ class Chosen(Source):
     """
 
     def __init__(self, source: Source, numbers: np.ndarray, hidden: np.ndarray | None = None) -> None:
-        self.source, self.numbers, self.hidden, self.rows = source, numbers, hidden, len(numbers)
-        self.place, self.shape, self.names, self.dtypes = source.place, source.shape, source.names, source.dtypes
-        self.mixed, self.backend = source.mixed, source.backend
-        if not source.mixed:
-            self.dtype = source.dtype if hidden is None else np.result_type(source.dtype, np.float32)
+        super().__init__(source, numbers)
+        self.hidden = hidden
+        if hidden is not None and not source.mixed:
+            self.dtype = np.result_type(source.dtype, np.float32)
         if source.lengths is not None:
             raise DataError(f"{source.place}: rows of unequal length have no cells in common that could be filled.")
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Read rows, missing cells as NaN."""
-        wanted = self.numbers[start:stop]
-        first = int(wanted[0]) if len(wanted) else 0
-        block = self.source.read(first, int(wanted[-1]) + 1 if len(wanted) else 0)[wanted - first]
+        block = super().read(start, stop)
         if self.hidden is None:
             return block
         return np.where(self.hidden[start:stop], np.nan, block).astype(self.dtype, copy=False)
 
     def column(self, at: int, start: int, stop: int) -> Raw:
         """A stretch of a column."""
-        wanted = self.numbers[start:stop]
-        first = int(wanted[0]) if len(wanted) else 0
-        whole = self.source.column(at, first, int(wanted[-1]) + 1 if len(wanted) else 0)
-        known = whole.known[wanted - first]
-        known = known if self.hidden is None else known & ~self.hidden[start:stop, at]
-        return replace(whole, values=whole.values[wanted - first], known=known)
-
-    def where(self, row: int, cell: tuple[int, ...]) -> str:
-        """A cell as the whole source calls it."""
-        return self.source.where(int(self.numbers[row]), cell)
+        raw = super().column(at, start, stop)
+        return raw if self.hidden is None else replace(raw, known=raw.known & ~self.hidden[start:stop, at])
 
 
 def holes_of(source: Source) -> np.ndarray:
