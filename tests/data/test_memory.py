@@ -14,7 +14,10 @@ import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 import torch
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 
+from diabolo import AnomalyDetector, Autoencoder, Generator, Imputer
 from diabolo.core.errors import DataError
 from diabolo.data.memory import ArraySource, FrameSource, SparseSource, in_memory
 
@@ -175,6 +178,23 @@ def test_what_cannot_be_used_is_refused_with_the_place(case: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
         in_memory(data, "the training data")
     assert str(caught.value).startswith("the training data: ")
+
+
+def test_a_lazy_frame_is_refused_by_whatever_takes_data() -> None:
+    frame = pl.DataFrame({"a": np.arange(30.0), "b": np.arange(30.0) % 7})
+    model = Autoencoder(code_size=1, epochs=1, random_state=0).fit(frame)
+    detector = AnomalyDetector(FrozenEstimator(model), random_state=0).fit(frame)
+    imputer = Imputer(FrozenEstimator(model), random_state=0).fit(frame)
+    for lazy in (frame.lazy(), nw.from_native(frame.lazy())):
+        for call in (
+            *(clone(made).fit for made in (model, detector, imputer, AnomalyDetector(), Imputer(), Generator())),
+            lambda data: clone(model).fit(frame, degraded=data),
+            *(getattr(model, name) for name in ("plan", "transform", "reconstruct", "score_samples", "score")),
+            *(getattr(detector, name) for name in ("predict", "anomaly_score", "is_anomaly", "explain")),
+            imputer.transform,
+        ):
+            with pytest.raises(DataError, match=r"a lazy frame has no rows yet; call its collect\(\) first"):
+                call(lazy)
 
 
 def test_a_cell_of_a_wrong_type_is_a_type_error_too() -> None:

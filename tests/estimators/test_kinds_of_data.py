@@ -13,7 +13,17 @@ import pytest
 import scipy.sparse
 import torch
 
-from diabolo import VAE, Autoencoder, DataError, DenoisingAutoencoder, LinearAutoencoder, ShapeError
+from diabolo import (
+    VAE,
+    Autoencoder,
+    DataError,
+    DenoisingAutoencoder,
+    LinearAutoencoder,
+    SequenceAutoencoder,
+    ShapeError,
+    TabularMaskedAutoencoder,
+)
+from diabolo.diagnosis.explanation import explain
 from diabolo.estimators import planning
 
 ROWS = np.random.default_rng(0).normal(size=(60, 3)) @ np.random.default_rng(1).normal(size=(3, 5))
@@ -226,6 +236,45 @@ def test_numbers_whose_squares_overflow_are_refused_by_place() -> None:
         LinearAutoencoder(code_size=2).fit(ROWS * 1e25)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["matrix", "holes", "frame", "pictures", "sequences"])
+def test_the_unit_of_the_data_does_not_matter_however_small_or_large(kind: str, dtype: str) -> None:
+    cells = ROWS.astype(dtype)
+    if kind == "holes":
+        cells[::7, 1] = np.nan
+
+    def given(unit: float) -> Any:
+        data = cells * np.asarray(unit, dtype)
+        if kind == "sequences":
+            return [row[: 2 + place % 4] for place, row in enumerate(data)]
+        if kind == "frame":
+            return pd.DataFrame(data, columns=list("abcde"))
+        return data[:, :4].reshape(-1, 2, 2) if kind == "pictures" else data
+
+    def told(unit: float) -> Any:
+        data, cls = given(unit), SequenceAutoencoder if kind == "sequences" else Autoencoder
+        return cls(code_size=2, epochs=2, random_state=0, scaling="standard").fit(data), data
+
+    usual, rows = told(1.0)
+    faint, vast = (2.0**-100, 2.0**100) if dtype == "float32" else (2.0**-997, 2.0**997)  # 1e-300 and 1e300
+    for unit in (faint, vast):
+        model, scaled = told(unit)
+        assert model.score(scaled) == pytest.approx(usual.score(rows), abs=1e-5)
+        codes = usual.transform(rows)
+        np.testing.assert_allclose(model.transform(scaled), codes, atol=1e-3 * np.abs(codes).max())
+        back = model.reconstruct(scaled)
+        assert all(np.isfinite(np.asarray(part)).all() for part in (back if isinstance(back, list) else [back]))
+
+
+@pytest.mark.parametrize("scaling", ["center", "none"])
+def test_numbers_too_small_for_float32_are_told_so(scaling: str) -> None:
+    with pytest.raises(DataError, match="which is nothing in float32 with scaling='" + scaling):
+        LinearAutoencoder(code_size=2, scaling=scaling).fit(ROWS * 1e-300)
+    assert LinearAutoencoder(code_size=2, scaling="standard").fit(ROWS * 1e-300).score(ROWS * 1e-300) > 0.5
+    with_zeros = np.zeros((30, 4))  # where nothing varies nothing is lost
+    assert LinearAutoencoder(code_size=2, scaling=scaling).fit(with_zeros).score(with_zeros) == 1.0
+
+
 @pytest.mark.parametrize("scaling", ["center", "none"])
 @pytest.mark.parametrize("unit", [1e19, 1e60])
 def test_numbers_that_only_need_a_scale_are_told_so(scaling: str, unit: float) -> None:
@@ -339,3 +388,29 @@ def test_counts_of_ordinary_size_are_learned(mean: int) -> None:
     assert model.score(counts) > 0.5
     same = generator.poisson(mean, (300, 10))
     assert Autoencoder(loss="PoissonLikelihood", scaling="none", random_state=0).fit(same).score(same) > 0
+
+
+@pytest.mark.parametrize("kind", ["array", "frame"])
+@pytest.mark.parametrize("cls", [Autoencoder, VAE, LinearAutoencoder, TabularMaskedAutoencoder])
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_row_of_nothing_but_holes_comes_back_as_a_usual_row_with_no_reason(kind: str, cls: Any, seen: bool) -> None:
+    frame = pd.DataFrame(ROWS, columns=list("abcde")).assign(color=["red", "blue", "blue"] * 20)
+    whole = frame if kind == "frame" else ROWS
+    empty = frame.mask(np.isin(np.arange(60), [3, 5])[:, None] | np.zeros(frame.shape, dtype=bool))
+    empty = empty if kind == "frame" else empty.drop(columns="color").to_numpy()
+    model = cls(code_size=2, random_state=0, **({} if cls is LinearAutoencoder else {"epochs": 2}))
+    model.fit(empty if seen else whole)
+    back = pd.DataFrame(model.reconstruct(empty))
+    assert back.notna().all(axis=None)
+    first, second = back.iloc[3], back.iloc[5]
+    assert first.equals(second)
+    for column in range(5):
+        assert ROWS[:, column].min() <= first.iloc[column] <= ROWS[:, column].max()
+    assert np.isfinite(model.transform(empty)).all()
+    assert np.isfinite(model.score_samples(empty)).all()
+    if not (seen and kind == "frame"):  # whether a cell is missing is then a cell of its own, and known
+        assert model.reconstruction_error(empty)[[3, 5]].tolist() == [0.0, 0.0]
+    told = explain(model, empty)
+    assert told.top(3) == told.top(5) == []
+    assert told.top(4)
+    assert np.isfinite(told.surprise).all()

@@ -183,6 +183,23 @@ class FrameSource(Source):
         return values
 
 
+def is_frame(X: Any, place: str = "the data") -> bool:
+    """Whether this is a frame with rows; a lazy one is refused before anybody asks it for its columns.
+
+    >>> import pandas
+    >>> is_frame(pandas.DataFrame({"a": [1]})), is_frame([[1]])
+    (True, False)
+    """
+    refuse_lazy(X, place)
+    return hasattr(X, "columns") and not isinstance(X, Source)
+
+
+def refuse_lazy(X: Any, place: str) -> None:
+    """A lazy frame is a plan; when to carry it out, and with which engine, is for its owner to say."""
+    if type(X).__name__ == "LazyFrame":
+        raise DataError(f"{place}: a lazy frame has no rows yet; call its collect() first.")
+
+
 def column_names(frame: Any) -> list[Any]:
     """The names of a frame's columns, also where narwhals cannot take the frame.
 
@@ -280,8 +297,7 @@ def _from_torch(tensor: Any) -> np.ndarray:
 def _from_frame(X: Any, place: str) -> Source:
     import narwhals as nw
 
-    if type(X).__name__ == "LazyFrame":
-        raise DataError(f"{place}: a lazy frame has no rows yet; call its collect() first.")
+    refuse_lazy(X, place)
     if getattr(X, "columns", None) is not None:
         # narwhals has a message of its own for names that come twice; say it in ours, with the names.
         check_names(column_names(X), place)

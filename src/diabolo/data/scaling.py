@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from .source import Source
 
 BLOCK_CELLS = 2_000_000
 LARGEST_SCALED = 1e15  # its square, summed over many cells, is still a float32
+LEAST_UNSCALED = 1e-37  # below it float32 tells hardly any numbers apart
+LARGEST_DEVIATION = 1e303  # what lies some thousands of them from the mean is still a float64
 SCALINGS = ("auto", "standard", "unit", "center", "none")
 
 
@@ -45,12 +47,36 @@ def stretches(source: Source, multiple: int = 1) -> list[tuple[int, int]]:
 
 
 def survey(source: Source) -> Statistics:
-    """Read a source once and gather its statistics, merging stretches exactly (Chan's formula).
+    """Read a source and gather its statistics; once more where cells are so small or large that squares are lost.
 
     >>> from diabolo.data.memory import ArraySource
     >>> survey(ArraySource(np.array([[0.0, 1.0], [2.0, np.nan]]))).mean.tolist()
     [1.0, 1.0]
+    >>> survey(ArraySource(np.array([[1e-300], [3e-300]]))).deviation.tolist()
+    [1e-300]
     """
+    facts = gather(source)
+    reach = facts.largest / 2 - facts.smallest / 2
+    least = np.sqrt(np.finfo(source.dtype if source.dtype.kind == "f" else np.float64).tiny)
+    lost = (reach > 0) & ~((facts.deviation > least) & (facts.deviation < np.inf))
+    if lost.any():
+        unit = np.where(lost, np.ldexp(1.0, np.clip(np.frexp(reach)[1], -1000, 1000)), 1.0)
+        told = gather(source, unit)
+        facts = replace(facts, mean=told.mean * unit, deviation=told.deviation * unit)
+    if not (facts.deviation <= LARGEST_DEVIATION).all():
+        at = int(np.flatnonzero(~(facts.deviation.ravel() <= LARGEST_DEVIATION))[0])
+        what = f"cell {at} of the samples" if source.names is None else f"column {source.names[at]!r}"
+        low, high = facts.smallest.ravel()[at], facts.largest.ravel()[at]
+        raise DataError(
+            f"{source.place}: {what} varies more than numbers can say, from {low:g} to {high:g}; look for extreme "
+            "values in it."
+        )
+    facts.smallest[facts.count == 0] = facts.largest[facts.count == 0] = 0.0
+    return facts
+
+
+def gather(source: Source, unit: np.ndarray | None = None) -> Statistics:
+    """One pass, merging stretches exactly (Chan's formula); mean and deviation in a unit for each cell."""
     shape = source.shape
     count, mean, squares = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     smallest, largest = np.full(shape, np.inf), np.full(shape, -np.inf)
@@ -60,7 +86,8 @@ def survey(source: Source) -> Statistics:
         known = known_cells(block, source, start)
         missing += 0 if known is None else int(known.size - known.sum())
         whole = whole and is_whole(block, known)
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
+        block = block if unit is None else block / unit
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is gathered again
             part = summarize(block, known)
             merged = count + part.count
             share = part.count / np.maximum(merged, 1)
@@ -70,15 +97,6 @@ def survey(source: Source) -> Statistics:
         count = merged
         smallest, largest = np.minimum(smallest, part.smallest), np.maximum(largest, part.largest)
     deviation = np.sqrt(squares / np.maximum(count, 1))
-    if not np.isfinite(deviation).all():
-        at = int(np.flatnonzero(~np.isfinite(deviation.ravel()))[0])
-        what = f"cell {at} of the samples" if source.names is None else f"column {source.names[at]!r}"
-        low, high = smallest.ravel()[at], largest.ravel()[at]
-        raise DataError(
-            f"{source.place}: {what} varies more than numbers can say, from {low:g} to {high:g}; look for extreme "
-            "values in it."
-        )
-    smallest[count == 0] = largest[count == 0] = 0.0
     return Statistics(count, mean, deviation, smallest, largest, whole, missing - source.padding)
 
 
@@ -178,8 +196,8 @@ class Scaling:
         with np.errstate(over="ignore"):  # what does not fit into float32 is refused by name afterwards
             if self.changes_nothing:
                 return np.ascontiguousarray(values, dtype=np.float32)
-            if plain and (values.dtype == np.float32 or values.dtype.kind in "bu"):  # exact enough without a shift
-                return np.multiply(values, np.float32(1 / self.scale), dtype=np.float32)
+            if plain and self.scale > 1e-30 and (values.dtype == np.float32 or values.dtype.kind in "bu"):
+                return np.multiply(values, np.float32(1 / self.scale), dtype=np.float32)  # exact enough, not shifted
             return ((values.astype(np.float64) - self.center) / self.scale).astype(np.float32)
 
     def backward(self, values: np.ndarray) -> np.ndarray:
@@ -205,11 +223,16 @@ def choose_scaling(wanted: str, facts: Statistics, named: bool) -> Scaling:
         one_unit = not named and facts.mean.size >= 8 and start.mean() >= 0.75 and reach.mean() >= 0.25
         wanted = "unit" if one_unit and high > low else "standard"
     zero, one = np.zeros(()), np.ones(())
+    if wanted in ("none", "center") and 0 < facts.deviation.max() < LEAST_UNSCALED:
+        raise DataError(
+            f"No cell deviates by more than {facts.deviation.max():.3g} from its mean, which is nothing in float32 "
+            f"with scaling={wanted!r}. Use scaling='standard', or give the data in a larger unit."
+        )
     if wanted == "none":
         return Scaling(zero, one, unit=low >= 0 and high <= 1)
     if wanted == "center":
         return Scaling(facts.mean, np.ones_like(facts.mean), unit=False)
     if wanted == "unit":
         return Scaling(np.array(low), np.array((high - low) or 1.0), unit=True)
-    steady = facts.deviation <= 1e-12 * np.maximum(np.abs(facts.mean), 1e-300)
+    steady = facts.deviation <= 1e-12 * np.abs(facts.mean)
     return Scaling(facts.mean, np.where(steady, 1.0, facts.deviation), unit=False)

@@ -174,8 +174,10 @@ def by_channel(statistics: Statistics, channels: int) -> Statistics:
     count, means, deviation, low, high = (part.reshape(-1, channels) for part in parts)
     total = count.sum(0)
     mean = (count * means).sum(0) / np.maximum(total, 1)
-    variance = (count * (deviation**2 + (means - mean) ** 2)).sum(0) / np.maximum(total, 1)
+    apart = means - mean
+    unit = np.ldexp(1.0, np.clip(np.frexp(np.maximum(deviation, np.abs(apart)).max(0))[1], -1000, 1000))  # exact
+    variance = (count * ((deviation / unit) ** 2 + (apart / unit) ** 2)).sum(0) / np.maximum(total, 1)
     smallest = np.where(count > 0, low, np.inf).min(0)
     largest = np.where(count > 0, high, -np.inf).max(0)
     smallest, largest = np.where(total > 0, smallest, 0.0), np.where(total > 0, largest, 0.0)
-    return Statistics(total, mean, np.sqrt(variance), smallest, largest, statistics.whole, statistics.missing)
+    return Statistics(total, mean, np.sqrt(variance) * unit, smallest, largest, statistics.whole, statistics.missing)

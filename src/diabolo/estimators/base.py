@@ -24,7 +24,7 @@ from ..core.parts import Part, as_part, check_field, choice, parameters, within
 from ..core.roundtrip import Batch, RoundTrip
 from ..corruptions import Clean
 from ..data.choosing import fit_modality, open_data
-from ..data.memory import in_memory
+from ..data.memory import in_memory, is_frame
 from ..data.modality import Modality
 from ..data.scaling import SCALINGS, refuse, stretches
 from ..data.source import Source
@@ -357,7 +357,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         if ((isinstance(X, np.ndarray) and X.ndim < 3) or hasattr(X, "tocsr")) and not any_length:
             options = {"accept_sparse": "csr", "dtype": "numeric", "ensure_all_finite": False}
             X = validate_data(self, X, reset=reset, **options)
-        elif hasattr(X, "columns") and not isinstance(X, Source):
+        elif is_frame(X):
             source = open_data(X)
             validate_data(self, X, reset=reset, skip_check_array=True)
             return source
@@ -379,7 +379,7 @@ class Estimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """A source of what the encoder sees instead of the data, with that name in messages."""
         if isinstance(X, (str, os.PathLike, Source)):
             return self._open(X, reset=False)
-        if hasattr(X, "columns"):
+        if is_frame(X, "the degraded data"):
             validate_data(self, X, reset=False, skip_check_array=True)
         return in_memory(X, "the degraded data")
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..core.codes import Code
 from ..core.roundtrip import Batch
 from ..data.choosing import open_data
+from ..data.memory import is_frame
 from ..data.scaling import stretches
 from ..data.source import Source
 from ..data.tables import INFER, Table
@@ -143,7 +144,7 @@ class Imputer(Task, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """The user's data with scikit-learn's checks and bookkeeping."""
         if isinstance(X, (str, Source)) or (isinstance(X, np.ndarray) and X.ndim > 2):
             return X
-        if hasattr(X, "columns") and not isinstance(X, Source):
+        if is_frame(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
             return X
         return validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
@@ -428,7 +429,7 @@ class Imputer(Task, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """The user's own data with its holes filled by what cells say."""
         modality = self.estimator_.modality_
         source = open_data(X)
-        if not hasattr(X, "columns") or isinstance(X, Source):
+        if not is_frame(X):
             return self._filled_array(source, cells, draw)
         holes = holes_of(source)
         if isinstance(modality, Table):
@@ -481,7 +482,7 @@ class Imputer(Task, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 def default_estimator(X: Any) -> Estimator:
     """The estimator where the user names none: one that looks at the kinds of a frame's columns."""
-    return TabularMaskedAutoencoder(column_types=INFER if hasattr(X, "columns") else None)
+    return TabularMaskedAutoencoder(column_types=INFER if is_frame(X) else None)
 
 
 __all__ = ["Imputer"]
