@@ -422,6 +422,37 @@ def test_smallest_p_values_and_batches_are_told() -> None:
     assert "nothing can be flagged" in FalseDiscoveryProportion(0.1).promise(5, rows=10)
 
 
+@pytest.mark.parametrize("size", [1, 2, 19, 20, 1000])
+@pytest.mark.parametrize("rows", [None, 0, 1, 2, 1000])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Contamination(0.1),
+        Quantile(0.5),
+        AlertsPerDay(1.0),
+        FalseDiscoveryRate(0.05),
+        AdaptiveFalseDiscoveryRate(0.5),
+        ConditionalFalseDiscoveryRate(0.2),
+        FalseDiscoveryProportion(0.1),
+    ],
+    ids=repr,
+)
+def test_promises_are_sentences_for_one_row_and_for_many(rule: Threshold, rows: int | None, size: int) -> None:
+    told = rule.promise(size, rows)
+    assert not re.search(r"(?<![\d.,/])1 (calibration |normal )?rows|all 1 |among [01] |up to [01] rows", told), told
+    assert not re.search(r"(\d\d|[02-9]) (calibration |normal )?row\b", told), told
+    assert told.endswith(".")
+    assert "  " not in told
+
+
+def test_a_lone_row_that_comes_alone() -> None:
+    assert FalseDiscoveryRate(0.05).promise(20).endswith("a lone row can be flagged in batches of 1 row.")
+    assert FalseDiscoveryRate(0.05).promise(20, rows=1).endswith("is 4.8 %: a lone row can be flagged.")
+    assert "Of 1 normal row none should lie above all 1,000 calibration rows: a lone row can be flagged." in (
+        FalseDiscoveryProportion(0.1).promise(1000, rows=1)
+    )
+
+
 # Parts
 
 

@@ -102,9 +102,9 @@ class Contamination(Cut):
         """Only how many are flagged."""
         flagged = calibration_size - 1 - whole((1 - self.share) * (calibration_size - 1))
         return (
-            f"About {percent(self.share)} of rows like the calibration rows are flagged, {flagged:,} of those "
-            f"{calibration_size:,}{of_batch(rows, self.share)}, whether or not there are anomalies; "
-            "how many of the flagged are false is not promised."
+            f"About {percent(self.share)} of rows like the calibration rows are flagged{of_batch(rows, self.share)}, "
+            f"{flagged:,} of those {calibration_size:,} themselves, whether or not there are anomalies; how many of "
+            "the flagged are false is not promised."
         )
 
 
@@ -136,13 +136,13 @@ class FalsePositiveRate(Threshold, ABC):
         if not rank:
             return (
                 f"Nothing can be flagged. {smallest(calibration_size)} No rate under that can be promised: "
-                f"{percent(rate)} takes at least {fewest(1 / rate) - 1:,} calibration rows."
+                f"{percent(rate)} takes at least {some(fewest(1 / rate) - 1, 'calibration row')}."
             )
         mean = rank / (calibration_size + 1)
         low, high = betaincinv(rank, calibration_size + 1 - rank, [0.05, 0.95])
         return (
             f"Of normal rows at most {percent(mean)} are flagged on average{of_batch(rows, mean)}; "
-            f"for 9 of 10 sets of {calibration_size:,} calibration rows it is {percent(low)} to {percent(high)}."
+            f"for 9 of 10 sets of {some(calibration_size, 'calibration row')} it is {percent(low)} to {percent(high)}."
         )
 
 
@@ -202,7 +202,7 @@ class AlertsPerDay(FalsePositiveRate):
     def rate(self, rows: int | None) -> float | None:
         """Alerts by rows, at most 1."""
         day = self.rows_per_day or rows
-        return None if day is None else min(self.alerts / day, 1.0)
+        return None if day is None else min(self.alerts / max(day, 1), 1.0)
 
 
 def false_positive_budget(scores: Any, labels: Any, rate: float = 0.01, confidence: float | None = None) -> Score:
@@ -286,9 +286,19 @@ def percent(share: float) -> str:
     return f"{value:.2g} %" if value < 10 else f"{value:.3g} %" if value < 99 else f"{value:.5g} %"
 
 
+def some(number: int, what: str = "row") -> str:
+    """A number of things, one or many.
+
+    >>> some(1), some(1000, "calibration row")
+    ('1 row', '1,000 calibration rows')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def smallest(size: int) -> str:
     """The smallest p-value, in a sentence."""
-    return f"The smallest p-value of {size:,} calibration rows is 1/{size + 1} = {percent(1 / (size + 1))}."
+    least = percent(1 / (size + 1))
+    return f"The smallest p-value of {some(size, 'calibration row')} is 1/{size + 1:,} = {least}."
 
 
 def of_batch(rows: int | None, share: float) -> str:

@@ -20,6 +20,7 @@ from .cuts import (
     fewest,
     percent,
     smallest,
+    some,
 )
 
 __all__ = [
@@ -69,17 +70,20 @@ class StepUp(Threshold, ABC):
     def promise(self, calibration_size: int, rows: int | None = None) -> str:
         """The rate, and how few rows can be flagged at all."""
         least = self.least(calibration_size)
-        words = f"{self.claim()} The smallest p-value of {calibration_size:,} calibration rows is {percent(least)}"
+        words = (
+            f"{self.claim()} The smallest p-value of {some(calibration_size, 'calibration row')} is {percent(least)}"
+        )
         if least > self.rate * (1 + SLACK):
             return f"{words}, above the rate: nothing can be flagged."
         if rows is None:
-            return f"{words}: a lone row can be flagged in batches of up to {whole(self.rate / least):,} rows."
+            most = whole(self.rate / least)
+            return f"{words}: a lone row can be flagged in batches of {'up to ' if most > 1 else ''}{some(most)}."
         together = fewest(rows * least / self.rate)
         if together <= 1:
-            return f"{words}: a lone row among {rows:,} can be flagged."
+            return f"{words}: a lone row{f' among {rows:,}' if rows > 1 else ''} can be flagged."
         return (
             f"{words}: among {rows:,} rows no fewer than {together:,} can be flagged at once. "
-            f"To flag a lone one takes {self.enough(rows):,} calibration rows."
+            f"To flag a lone one takes {some(self.enough(rows), 'calibration row')}."
         )
 
     def enough(self, rows: int) -> int:
@@ -277,9 +281,9 @@ class FalseDiscoveryProportion(Threshold):
             return f"{words} {smallest(calibration_size)} How few rows can be flagged depends on how many there are."
         above = int(self.bounds(calibration_size, rows)[1][0])
         together = max(fewest(above / self.rate), 1)
-        words = (
-            f"{words} Of {rows:,} normal rows up to {above:,} may lie above all {calibration_size:,} calibration rows"
-        )
+        beyond = f"up to {above:,} may" if above else "none should"
+        calibration = f"all {calibration_size:,} calibration rows" if calibration_size > 1 else "the calibration row"
+        words = f"{words} Of {some(rows, 'normal row')} {beyond} lie above {calibration}"
         if together > rows:
             return f"{words}: nothing can be flagged."
         least = "a lone row" if together == 1 else f"no fewer than {together:,}"
