@@ -30,16 +30,12 @@ from diabolo import (
 )
 from diabolo.core.parts import Part
 from diabolo.estimators import Estimator
-from diabolo.estimators.storage import all_estimators
 from diabolo.training import Muon
 from diabolo.training.optimizers import Torch
 
+from .presets import PRESETS, small
+
 NONE = {"optimizer": None, "schedule": None}
-PRESETS = [  # those for any rows; what needs positions is tested with its parts
-    cls
-    for cls in all_estimators()
-    if cls.__module__.startswith("diabolo.") and cls().__sklearn_tags__().input_tags.two_d_array
-]
 
 
 def checks() -> list[Any]:
@@ -48,7 +44,7 @@ def checks() -> list[Any]:
         return [
             pytest.param(estimator, check, id=f"{cls.__name__}-{getattr(check, 'func', check).__name__}")
             for cls in PRESETS
-            for estimator, check in estimator_checks_generator(cls(epochs=2, random_state=0))
+            for estimator, check in estimator_checks_generator(small(cls, epochs=1))
             # this one only checks other array libraries, when an environment variable asks for them
             if getattr(check, "func", check).__name__ != "check_array_api_input"
         ]
@@ -68,7 +64,7 @@ def test_all_presets_are_there() -> None:
 @pytest.mark.parametrize("rows", [1, 2, 3, 31, 32, 33])
 def test_any_number_of_rows_can_be_fitted(cls: type[Estimator], rows: int) -> None:
     data = np.random.default_rng(0).normal(size=(rows, 4))
-    model = cls(code_size=2, epochs=2, batch_size=32, random_state=0)
+    model = small(cls, code_size=2, epochs=2, batch_size=32)
     if cls not in (LinearAutoencoder, EnsembleAutoencoder):  # which refuse it
         model.set_params(architecture=MLP(8, normalization="batch"))
     assert model.fit(data).transform(data).shape == (rows, 2 * getattr(model, "members", 1))
@@ -79,13 +75,13 @@ def test_any_number_of_rows_can_be_fitted(cls: type[Estimator], rows: int) -> No
 
 @pytest.mark.parametrize("cls", PRESETS)
 def test_fitting_twice_is_fitting_once_and_seeds_decide(cls: type[Estimator], table: np.ndarray) -> None:
-    model = cls(code_size=2, epochs=3, random_state=0)
+    model = small(cls, code_size=2, epochs=3)
     first = model.fit(table).transform(table)
     assert np.array_equal(model.fit(table).transform(table), first)
     assert np.array_equal(clone(model).fit(table).transform(table), first)
     assert np.array_equal(copy.deepcopy(model).transform(table), first)
     if not (isinstance(model, LinearAutoencoder)):
-        assert not np.array_equal(cls(code_size=2, epochs=3, random_state=1).fit(table).transform(table), first)
+        assert not np.array_equal(small(cls, code_size=2, epochs=3, random_state=1).fit(table).transform(table), first)
 
 
 @pytest.mark.parametrize("cls", PRESETS)

@@ -25,20 +25,16 @@ from diabolo import (
 from diabolo.core import Bottleneck, Code, parameters
 from diabolo.core.files import read_container, write_container
 from diabolo.estimators import Estimator
-from diabolo.estimators.storage import all_estimators
 
-PRESETS = [  # those for any rows; what needs positions is tested with its parts
-    cls
-    for cls in all_estimators()
-    if cls.__module__.startswith("diabolo.") and cls().__sklearn_tags__().input_tags.two_d_array
-]
+from .presets import PRESETS, small
+
 GOLDEN = Path(__file__).parent / "golden"
 
 
 @pytest.mark.parametrize("cls", PRESETS)
 def test_a_model_comes_back_as_it_was(cls: type[Estimator], table: np.ndarray, tmp_path: Path) -> None:
     table[0, 0] = np.nan
-    model = cls(code_size=2, epochs=2, random_state=0).fit(table)
+    model = small(cls, code_size=2, epochs=2).fit(table)
     model.save(tmp_path / "model.safetensors")
     again = load(tmp_path / "model.safetensors")
     assert repr(again) == repr(model)

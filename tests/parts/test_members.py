@@ -83,9 +83,9 @@ def test_members_step_as_they_would_alone(optimizer: str) -> None:
 
 
 def test_an_ensemble_learns_as_well_as_its_networks() -> None:
-    alone = [Autoencoder(code_size=4, epochs=20, random_state=seed).fit(X).score(X) for seed in range(4)]
+    alone = [Autoencoder(code_size=4, epochs=10, random_state=seed).fit(X).score(X) for seed in range(4)]
     for members in (1, 4):
-        assert ensemble(members=members, epochs=20).fit(X).score(X) > min(alone) - 0.02
+        assert ensemble(members=members, epochs=10).fit(X).score(X) > min(alone) - 0.02
 
 
 def test_weights_lie_side_by_side_and_copies_are_their_own() -> None:
@@ -129,7 +129,7 @@ def test_going_on_where_it_stopped_gives_the_same_bytes(tmp_path: Path, monkeypa
 
 
 def test_bfloat16_holes_and_pictures() -> None:
-    assert ensemble(precision="bfloat16", epochs=20).fit(X).score(X) > 0.5
+    assert ensemble(precision="bfloat16", epochs=10).fit(X).score(X) > 0.5
     with_holes = X.copy()
     with_holes[::3, 2] = np.nan
     model = ensemble().fit(with_holes)

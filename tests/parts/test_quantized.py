@@ -380,7 +380,7 @@ def test_the_rest_of_the_library_takes_codes_that_are_maps(pictures: np.ndarray,
 
 def test_quantizing_costs_something_and_more_words_cost_less(digits: np.ndarray) -> None:
     train_rows, held_out = digits[:1100], digits[1100:1400]
-    options: dict[str, Any] = {"epochs": 8, "random_state": 0}
+    options: dict[str, Any] = {"epochs": 5, "random_state": 0}
     few, many = (VQVAE(code_size=8, words=words, **options).fit(train_rows).score(held_out) for words in (2, 64))
     free = Autoencoder(bottleneck=Identity(8), **options).fit(train_rows).score(held_out)
     assert few < many - 0.1 < free

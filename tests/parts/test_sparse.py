@@ -295,16 +295,24 @@ def test_target_activity_brings_activity_to_the_target(digits: np.ndarray) -> No
 
 
 @pytest.mark.parametrize(
-    ("bottleneck", "penalty"),
+    ("bottleneck", "penalty", "epochs"),
     [
-        (Identity(activation="relu"), lambda weight: L1(weight)),
-        (JumpReLU(), lambda weight: ActiveUnits(weight)),
-        (Gated(), lambda weight: GateTraining(sparsity=weight)),
+        (Identity(activation="relu"), lambda weight: L1(weight), 12),
+        (JumpReLU(), lambda weight: ActiveUnits(weight), 25),
+        (Gated(), lambda weight: GateTraining(sparsity=weight), 12),
     ],
     ids=["L1", "ActiveUnits", "GateTraining"],
 )
-def test_a_higher_price_makes_fewer_units_speak(bottleneck: object, penalty: object, digits: np.ndarray) -> None:
-    options = {"code_size": 32, "bottleneck": bottleneck, "architecture": Dictionary(), "epochs": 25, "random_state": 0}
+def test_a_higher_price_makes_fewer_units_speak(
+    bottleneck: object, penalty: object, epochs: int, digits: np.ndarray
+) -> None:
+    options = {
+        "code_size": 32,
+        "bottleneck": bottleneck,
+        "architecture": Dictionary(),
+        "epochs": epochs,
+        "random_state": 0,
+    }
     cheap, dear = (
         Autoencoder(penalty=penalty(weight), loss=GaussianLikelihood(), **options).fit(digits[:1000])  # type: ignore[operator]
         for weight in (0.01, 8.0)
@@ -357,7 +365,7 @@ def test_a_dense_code_is_all_alive_and_all_active(table: np.ndarray) -> None:
 def test_half_precision_trains_them_too(
     architecture: MLP | Dictionary, bottleneck: SparseBottleneck, penalty: Revival, table: np.ndarray
 ) -> None:
-    options = {"code_size": 12, "epochs": 12, "random_state": 0, "precision": "bfloat16"}
+    options = {"code_size": 12, "epochs": 5, "random_state": 0, "precision": "bfloat16"}
     table[0, 0] = np.nan
     model = Autoencoder(architecture=architecture, bottleneck=bottleneck, penalty=penalty, **options).fit(table)
     assert model.network_.bottleneck.get_buffer("silent").min() == 0
