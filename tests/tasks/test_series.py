@@ -194,6 +194,59 @@ def test_a_constant_series_is_normal_and_what_departs_is_not() -> None:
     assert abs(int(detector.anomaly_score(other).argmax()) - 150) <= detector.stride_
 
 
+# Units of channels
+
+
+def test_a_switch_that_moved_once_does_not_drown_the_others() -> None:
+    train = np.column_stack([wave(4000, channels=2), np.zeros(4000)])
+    train[1500:1540, 2] = 1.0
+    test = np.column_stack([wave(1500, channels=2, seed=1), np.zeros(1500)])
+    test[1000:1040, 2] = 1.0  # as in the training
+    test[400:440, 0] = 0.0  # never before
+    detector = SeriesAnomalyDetector(window=40, random_state=0).fit(train)
+    scores = detector.anomaly_score(test)
+    assert 385 <= scores[:900].argmax() < 455
+    own = SeriesAnomalyDetector(window=40, neighbors=0, random_state=0).fit(train).judge_
+    unseen = own.spread[2]
+    seen = np.sqrt(np.mean([each.errors[:, 2].mean() ** 2 for each in own.judged([train[1500:1600]], 40, 5)]))
+    assert unseen > 2 * seen
+
+
+def test_units_are_what_unseen_blocks_err() -> None:
+    from diabolo.tasks.series_windows import BLOCKS, FEWER_WINDOWS, as_rows, left_out, training_windows
+
+    train = wave(2000)
+    detector = SeriesAnomalyDetector(window=40, random_state=0).fit(train)
+    plan = detector.plan(train)
+    (front,) = plan.fronts
+    errors = []
+    for rest, block in left_out(plan.fronts, 40):
+        rows, code = (
+            plan.scaling(training_windows(rest, 40, FEWER_WINDOWS))[0],
+            LinearAutoencoder(code_size=detector.estimator_.code_size),
+        )
+        code.fit(as_rows(rows, code))
+        at = beginnings(len(block[0]), 40, 20)
+        windows = plan.scaling(np.stack([block[0][start : start + 40] for start in at]))[0]
+        back = code.reconstruct(as_rows(windows, code)).reshape(windows.shape)
+        errors.append(((windows - back) ** 2).mean(1))
+    expected = np.sqrt((np.concatenate(errors) ** 2).mean(0))
+    np.testing.assert_allclose(detector.judge_.spread, expected, rtol=1e-3)
+    together = [np.concatenate([block[0] for _, block in left_out(plan.fronts, 40)])]
+    np.testing.assert_array_equal(together[0], front)  # each point is left out once
+    assert len(list(left_out([wave(50)] * 6, 40))) == BLOCKS
+    assert [len(block) for _, block in left_out([wave(50)] * 6, 40)] == [2, 2, 2]
+    assert not list(left_out([wave(50)], 40))  # nothing would be left to learn from
+
+
+def test_where_no_block_can_be_left_out_the_own_errors_are_the_units() -> None:
+    values = wave(110)
+    detector = SeriesAnomalyDetector(window=40, calibration=0.0, random_state=0).fit(values)
+    judged = detector.judge_.judged([values], 40, 20)
+    expected = np.sqrt((np.concatenate([each.errors for each in judged]) ** 2).mean(0))
+    np.testing.assert_allclose(detector.judge_.spread, np.maximum(expected, 1e-3))
+
+
 # Explanation
 
 

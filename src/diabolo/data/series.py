@@ -182,8 +182,10 @@ def squash(values: np.ndarray) -> np.ndarray:
     >>> squash(np.array([-3.0, 20.0, 20 * np.e])).round(9).tolist()
     [-3.0, 20.0, 40.0]
     """
-    size = np.maximum(np.abs(values), FAR)
-    return np.where(np.abs(values) > FAR, np.sign(values) * FAR * (1 + np.log(size / FAR)), values)
+    far = np.abs(values) > FAR
+    squashed = values.copy()
+    squashed[far] = np.sign(values[far]) * FAR * (1 + np.log(np.abs(values[far]) / FAR))
+    return squashed
 
 
 def stretch_out(values: np.ndarray) -> np.ndarray:
@@ -192,5 +194,7 @@ def stretch_out(values: np.ndarray) -> np.ndarray:
     >>> stretch_out(squash(np.array([-3.0, 20.0, 500.0]))).round(6).tolist()
     [-3.0, 20.0, 500.0]
     """
-    size = np.clip(np.abs(values), FAR, 30 * FAR)
-    return np.where(np.abs(values) > FAR, np.sign(values) * FAR * np.exp(size / FAR - 1), values)
+    far = np.abs(values) > FAR
+    stretched = values.copy()
+    stretched[far] = np.sign(values[far]) * FAR * np.exp(np.minimum(np.abs(values[far]), 30 * FAR) / FAR - 1)
+    return stretched

@@ -68,6 +68,37 @@ class SeriesExplanation:
         return tuple(self.channels[place] for place in places)
 
 
+@dataclass(frozen=True)
+class SeriesPlan:
+    """What a fit to series goes by.
+
+    Parameters
+    ----------
+    period : int, or None
+        The dominant one.
+    window, stride : int
+        Points.
+    fronts, tails : list of ndarray of shape (time, channels)
+        What is learned from, and what is held out to calibrate by; no tails where there is nothing to spare.
+    scaling : SeriesScaling
+        The units that an estimator sees windows in.
+    windows : ndarray of shape (windows, window, channels)
+        What it is trained on, in these units.
+
+    >>> plan = SeriesAnomalyDetector(window=10, calibration=0.2).plan(np.sin(np.arange(200.0)))
+    >>> [len(front) for front in plan.fronts], [len(tail) for tail in plan.tails], plan.stride
+    ([160], [40], 1)
+    """
+
+    period: int | None
+    window: int
+    stride: int
+    fronts: list[Series]
+    tails: list[Series]
+    scaling: SeriesScaling
+    windows: np.ndarray
+
+
 class SeriesAnomalyDetector(Task, OutlierMixin, BaseEstimator):
     r"""Scores each point of a series by the windows :math:`w` that cover it, their errors and their codes' neighbors.
 
@@ -75,13 +106,15 @@ class SeriesAnomalyDetector(Task, OutlierMixin, BaseEstimator):
               \frac1{\bar e} \operatorname{mean}_{j \in w} \frac{(x_j - \hat x_j)^2}{v_{c(j)}} +
               \frac{1}{C\,\bar d} \, d_k(z_w)^2 \right]
 
-    The means of errors are over known cells :math:`j`; :math:`v_c` is the mean square error of channel :math:`c`, and
-    :math:`d_k` the distance of the window's code to its :math:`k`-th nearest among those of training windows, where
-    each number of a code is divided by the root of its deviation. :math:`v`, :math:`\bar e` and :math:`\bar d` are
-    means over windows of the held-out tail. What is missing is filled by what comes back for it, until that settles,
-    and never scored. Errors alone miss windows that a linear code reconstructs well though none was like them;
-    distances alone miss small departures. A window of one channel has neighbors, one of many channels hardly: distances
-    count by one in :math:`C` channels.
+    The means of errors are over known cells :math:`j`; :math:`d_k` is the distance of the window's code to its
+    :math:`k`-th nearest among those of training windows, where each number of a code is divided by the root of its
+    deviation; :math:`\bar e` and :math:`\bar d` are means over windows of the held-out tail. The unit of channel
+    :math:`c` is :math:`v_c = \sqrt{\operatorname{mean}_w e_{wc}^2}`, where :math:`e_{wc}` is the mean squared error of
+    a linear code for a window in a third of the training part that this code has not seen: a channel that hardly ever
+    moves but did so once gets a unit in which that is no wonder. What is missing is filled by what comes back for it,
+    until that settles, and never scored. Errors alone miss windows that a linear code reconstructs well though none was
+    like them; distances alone miss small departures. A window of one channel has neighbors, one of many channels
+    hardly: distances count by one in :math:`C` channels.
 
     A series is a row of points that hang together, not a table of samples: scores depend on what is around, and
     scikit-learn's checks for tables do not apply. Points are never adjusted by labels, and labels are never asked for.
@@ -107,7 +140,7 @@ class SeriesAnomalyDetector(Task, OutlierMixin, BaseEstimator):
         own mean and deviation (forms then count, levels do not), or as they are. Levels are telling more often than
         they drift: over the channel was better by far.
     neighbors : int, default 5
-        :math:`k`; 0: only errors count.
+        Which of the nearest codes of training windows a code is compared with, :math:`k`; 0: only errors count.
     calibration : float in [0, 0.5], default 0.15
         The share at the end of each series that takes no part in the training, and says what scores are normal. Where
         that is shorter than a window, the last series of a list are held out whole; where there are none to spare,
@@ -202,22 +235,36 @@ class SeriesAnomalyDetector(Task, OutlierMixin, BaseEstimator):
         DataError, ShapeError
             If a series is empty, infinite or unlike the first, or none is as long as a window; the message says which.
         """
-        self._check_parameters()
-        series, _ = self._read(X, reset=True)
+        plan = self.plan(X)
         self.seed_ = seed_from(self.random_state)
-        self.period_ = dominant_period(series)
-        self.window_ = self._choose_window(series)
-        self.stride_ = int(self.stride or max(1, self.window_ // STRIDES))
-        fronts, tails = parted(series, self.window_, self.calibration)
-        self.calibrated_ = bool(tails)
-        scaling = SeriesScaling.learned(fronts, self.normalize)
-        prepared, _ = scaling(training_windows(fronts, self.window_))
-        self.estimator_ = self._fitted(prepared)
-        self.judge_ = WindowJudge.learned(self.estimator_, scaling, self.neighbors, prepared, self.seed_)
-        self.judge_.learn_typical(tails or fronts, self.window_, self.stride_)
-        scores = np.concatenate([self._scores(part) for part in tails or fronts])
+        self.period_, self.window_, self.stride_ = plan.period, plan.window, plan.stride
+        self.calibrated_ = bool(plan.tails)
+        usual = default_estimator(plan.windows)
+        self.estimator_ = self._fitted(plan.windows, usual)
+        self.judge_ = WindowJudge.learned(self.estimator_, plan.scaling, self.neighbors, plan.windows, self.seed_)
+        held_out = plan.tails or plan.fronts
+        self.judge_.learn_spread(plan.fronts, self.window_, usual)
+        self.judge_.learn_typical(held_out, self.window_, self.stride_)
+        scores = np.concatenate([self._scores(part) for part in held_out])
         self.calibration_ = Calibration(scores[~np.isnan(scores)])
         return self
+
+    def plan(self, X: Any) -> SeriesPlan:
+        """Everything that :meth:`fit` decides before anything is trained; it refuses what :meth:`fit` refuses.
+
+        >>> plan = SeriesAnomalyDetector().plan(np.sin(np.arange(2000) / 8))
+        >>> plan.period, plan.window, plan.windows.shape
+        (50, 150, (1551, 150, 1))
+        """
+        self._check_parameters()
+        series, _ = self._read(X, reset=True)
+        period = dominant_period(series)
+        window = self._choose_window(series, period)
+        fronts, tails = parted(series, window, self.calibration)
+        scaling = SeriesScaling.learned(fronts, self.normalize)
+        prepared, _ = scaling(training_windows(fronts, window))
+        stride = int(self.stride or max(1, window // STRIDES))
+        return SeriesPlan(period, window, stride, fronts, tails, scaling, prepared)
 
     def _check_parameters(self) -> None:
         """Refuse what makes no sense."""
@@ -264,10 +311,10 @@ class SeriesAnomalyDetector(Task, OutlierMixin, BaseEstimator):
         check_is_fitted(self, "calibration_")
         return self.window_ + self.smoothing // 2
 
-    def _choose_window(self, series: Sequence[Series]) -> int:
+    def _choose_window(self, series: Sequence[Series], period: int | None) -> int:
         """The window as given, or by the period; one that no series has room for is refused."""
         longest, channels = max(map(len, series)), series[0].shape[1]
-        window = self.window or usual_window(self.period_, min(longest // 2, sum(map(len, series)) // 8), channels)
+        window = self.window or usual_window(period, min(longest // 2, sum(map(len, series)) // 8), channels)
         if longest < window:
             lengths = ", ".join(str(len(values)) for values in series[:8])
             raise DataError(
@@ -276,11 +323,11 @@ class SeriesAnomalyDetector(Task, OutlierMixin, BaseEstimator):
             )
         return int(window)
 
-    def _fitted(self, windows: np.ndarray) -> Estimator:
+    def _fitted(self, windows: np.ndarray, usual: Estimator) -> Estimator:
         """The estimator, fitted on windows, or frozen as it came."""
         if isinstance(self.estimator, FrozenEstimator):
             return self.estimator.estimator
-        chosen = default_estimator(windows) if self.estimator is None else clone(self.estimator)
+        chosen = clone(usual if self.estimator is None else self.estimator)
         if self.random_state is not None and "random_state" in chosen.get_params(deep=False):
             chosen.set_params(random_state=self.seed_)
         fitted: Estimator = chosen.fit(as_rows(windows, chosen))
@@ -530,4 +577,4 @@ def spread_known(scores: np.ndarray, job: Callable[[np.ndarray], np.ndarray], ot
     return results
 
 
-__all__ = ["SeriesAnomalyDetector", "SeriesExplanation"]
+__all__ = ["SeriesAnomalyDetector", "SeriesExplanation", "SeriesPlan"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 from scipy.spatial.distance import cdist
+from sklearn.base import clone
 from sklearn.utils import get_tags
 
 from ..core.errors import DataError
@@ -21,10 +22,12 @@ from ..training.seeding import mix
 LEAST_WINDOW, LONGEST_WINDOW = 128, 512
 MOST_CELLS = 1000  # numbers in a window that is chosen here: what their components cost grows with the cube
 MOST_WINDOWS = 2000  # to train on
+FEWER_WINDOWS = 500  # where a block is left out
 STRIDES = 8  # windows that cover a point
 EXPLAINED = 0.99  # share of the windows' variance that the usual code keeps
 LARGEST_CODE = 150
 LEAST_SPREAD = 1e-3  # of the errors of a channel, in variances of the channel
+BLOCKS = 3  # of time, each left out once
 FILLING_ROUNDS, SETTLED = 30, 0.01  # deviations
 REFERENCES = 1000
 REFERRING = 0x5E1E  # a position of its own among the seeds
@@ -44,10 +47,10 @@ def usual_window(period: int | None, room: int, channels: int) -> int:
     return max(2, min(window, LONGEST_WINDOW, MOST_CELLS // channels, room))
 
 
-def training_windows(fronts: Sequence[Series], window: int) -> np.ndarray:
-    """Windows of all series, evenly, about 2,000 of them at most; those without a known cell are left out."""
+def training_windows(fronts: Sequence[Series], window: int, most: int = MOST_WINDOWS) -> np.ndarray:
+    """Windows of all series, evenly, not twice ``most``; those without a known cell are left out."""
     places = sum(max(len(front) - window + 1, 0) for front in fronts)
-    stride = max(1, places // MOST_WINDOWS)
+    stride = max(1, places // most)
     windows = np.concatenate([cut(part, beginnings(len(part), window, stride), window) for part in fronts])
     there = ~np.isnan(windows).all((1, 2))
     if not there.any():
@@ -72,6 +75,25 @@ def default_estimator(windows: np.ndarray) -> LinearAutoencoder:
     return LinearAutoencoder(code_size=max(1, min(size, LARGEST_CODE, rows.shape[1] // 2)))
 
 
+def left_out(fronts: Sequence[Series], window: int) -> Iterator[tuple[list[Series], list[Series]]]:
+    """Everything but a block of time, and the block: a third of each long series, and one in three short ones.
+
+    >>> [[len(part) for part in block] for _, block in left_out([np.zeros((90, 1)), np.zeros((30, 1))], 20)]
+    [[30, 30], [30], [30]]
+    """
+    long = [values for values in fronts if len(values) >= BLOCKS * window]
+    short = [values for values in fronts if window <= len(values) < BLOCKS * window]
+    for turn in range(BLOCKS):
+        rest, block = short[:], short[turn::BLOCKS]
+        del rest[turn::BLOCKS]
+        for values in long:
+            start, stop = (share * len(values) // BLOCKS for share in (turn, turn + 1))
+            rest += [part for part in (values[:start], values[stop:]) if len(part)]
+            block.append(values[start:stop])
+        if all(any(np.isfinite(part).any() for part in parts) for parts in (rest, block)):
+            yield rest, block
+
+
 def as_rows(windows: np.ndarray, estimator: Any) -> Any:
     """Windows as the estimator takes them: flat rows, or sequences where it wants positions."""
     values = windows.astype(np.float32)
@@ -90,7 +112,7 @@ class Judged:
     Parameters
     ----------
     errors : ndarray of shape (windows, channels)
-        Sums of squared errors over known cells, in variances of the channel.
+        Mean squared errors over known cells, in variances of the channel; 0 where none is known.
     known : ndarray of shape (windows, channels)
         How many cells those are.
     distances : ndarray of shape (windows,)
@@ -125,9 +147,9 @@ class WindowJudge:
     units : ndarray of shape (code,)
         Roots of the codes' deviations; infinite where a code does not vary.
     spread : ndarray of shape (channels,)
-        Each channel's mean square error.
+        Each channel's root mean square, over windows, of their mean squared errors: what it does at times counts.
     typical : ndarray of shape (2,)
-        The mean error and the mean squared distance of a window.
+        A window's mean error in these units, and its mean squared distance.
     """
 
     estimator: Estimator
@@ -153,23 +175,50 @@ class WindowJudge:
             references = codes / units
         return cls(estimator, scaling, neighbors, references, units, np.ones(prepared.shape[2]), np.ones(2))
 
+    def learn_spread(self, fronts: Sequence[Series], window: int, usual: LinearAutoencoder) -> None:
+        """Each channel's unit: the root mean square of what linear codes err there in blocks they were not fitted to.
+
+        A channel that moved once is learned with that, and would be taken for one that never errs. The codes are like
+        the ``usual`` one whichever estimator there is. Where no block can be left out, its own errors have to do, and a
+        single channel's unit cancels out.
+        """
+        stride = max(1, window // 2)
+        unseen = []
+        for rest, block in left_out(fronts, window) if fronts[0].shape[1] > 1 else ():
+            rows = as_rows(self.scaling(training_windows(rest, window, FEWER_WINDOWS))[0], usual)
+            code = clone(usual).set_params(code_size=min(usual.code_size, len(rows)), random_state=0).fit(rows)
+            unseen += replace(self, estimator=code, neighbors=0).judged(block, window, stride)
+        judged = unseen or self.judged(fronts, window, stride)
+        errors, known = (np.concatenate([getattr(each, name) for each in judged]) for name in ("errors", "known"))
+        squares = (known * errors**2).sum(0) / np.maximum(known.sum(0), 1)
+        self.spread = np.maximum(np.sqrt(squares), LEAST_SPREAD)
+
     def learn_typical(self, parts: Sequence[Series], window: int, stride: int) -> None:
-        """Each channel's mean square error, and the mean error and distance of a window."""
-        judged = [
+        """A window's mean error in units of its channels, and its mean squared distance."""
+        judged = self.judged(parts, window, stride)
+        there = np.concatenate([each.known.sum(1) > 0 for each in judged])
+        departures = np.concatenate([self.departures(each) for each in judged])
+        distances = np.concatenate([each.distances for each in judged])
+        if there.any():
+            means = np.array([departures[there].mean(), distances[there].mean()])
+            self.typical = np.where(means > LEAST_SPREAD, means, LEAST_SPREAD)
+
+    def judged(self, parts: Sequence[Series], window: int, stride: int) -> list[Judged]:
+        """What the estimator makes of all windows of some series."""
+        return [
             self.judge(cut(part, at[stretch], window))
             for part in parts
             for at in [beginnings(len(part), window, stride)]
             for stretch in stretches_of(len(at), WINDOWS_TOGETHER)
         ]
-        errors, known, distances = (
-            np.concatenate([getattr(each, name) for each in judged]) for name in ("errors", "known", "distances")
-        )
-        self.spread = np.maximum(errors.sum(0) / np.maximum(known.sum(0), 1), LEAST_SPREAD)
-        there = known.sum(1) > 0
-        if there.any():
-            weights = (errors / self.spread).sum(1)[there] / known.sum(1)[there]
-            means = np.array([weights.mean(), distances[there].mean()])
-            self.typical = np.where(means > LEAST_SPREAD, means, LEAST_SPREAD)
+
+    def departures(self, judged: Judged) -> np.ndarray:
+        """Errors in units of their channels, as means over known cells, ``(windows,)``."""
+        return np.asarray(self.parts(judged).sum(1) / np.maximum(judged.known.sum(1), 1))
+
+    def parts(self, judged: Judged) -> np.ndarray:
+        """What each channel adds to these, before the mean, ``(windows, channels)``."""
+        return np.asarray(judged.known * judged.errors / self.spread)
 
     def judge(self, windows: np.ndarray) -> Judged:
         """Send windows ``(windows, window, channels)`` on the round trip."""
@@ -178,7 +227,7 @@ class WindowJudge:
         prepared = self._filled(prepared)
         rows = as_rows(prepared, self.estimator)
         outputs = self._back(rows).reshape(prepared.shape)
-        errors = (np.where(known, prepared - outputs, 0.0) ** 2).sum(1)
+        errors = (np.where(known, prepared - outputs, 0.0) ** 2).sum(1) / np.maximum(known.sum(1), 1)
         distances = np.zeros(len(windows))
         if self.neighbors:
             codes = self.estimator.transform(rows).astype(np.float64) / self.units
@@ -212,13 +261,13 @@ class WindowJudge:
         """What each window says of its points: the score, and if asked each channel's share and what was expected."""
         judged = self.judge(windows)
         cells, channels = judged.known.sum(1), windows.shape[2]
-        parts = judged.errors / self.spread
-        whole = parts.sum(1)
-        scores = whole / np.maximum(cells, 1) / self.typical[0] + judged.distances / self.typical[1] / channels
+        scores = self.departures(judged) / self.typical[0] + judged.distances / self.typical[1] / channels
         scores = np.where(cells > 0, scores, np.nan)
         said = np.repeat(scores[:, None, None], windows.shape[1], axis=1)
         if not explained:
             return said
+        parts = self.parts(judged)
+        whole = parts.sum(1)
         even = np.full(parts.shape, 1 / channels)
         shares = np.where(whole[:, None] > 0, parts / np.where(whole > 0, whole, 1.0)[:, None], even)
         shares = np.where(cells[:, None] > 0, shares, np.nan)
