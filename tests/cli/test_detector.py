@@ -17,7 +17,6 @@ import diabolo
 from diabolo.core.files import read_container
 from diabolo.data.choosing import open_data
 from diabolo.tasks.anomaly import calibration_rows
-from diabolo.tasks.series import SeriesAnomalyDetector
 
 Call = Callable[..., Any]
 COLUMNS = ["score", "p_value", "flag", "reason_1", "reason_2", "reason_3"]
@@ -227,12 +226,3 @@ def test_other_commands_know_a_detector(detector_file: Path, cells: Path, tmp_pa
     assert call(*words).exit_code == 0
     told = json.loads(page.with_suffix(".json").read_text())["anomalies"]
     assert told["judges"][0]["auroc"] > 0.7
-
-
-def test_a_detector_for_time_series_is_refused_with_what_to_do(tmp_path: Path, call: Call) -> None:
-    path = tmp_path / "series.safetensors"
-    SeriesAnomalyDetector(random_state=0).fit(np.sin(np.arange(600) / 5)).save(path)
-    for command in ("score", "encode", "threshold"):
-        result = call(command, path, *(["digits"] if command != "threshold" else []))
-        assert result.exit_code == 2, result.stderr
-        assert "anomaly_score(series)" in result.stderr

@@ -20,6 +20,16 @@ ROOT = "Estimator"
 HOMES = ("architectures", "bottlenecks", "corruptions", "losses", "penalties", "training")
 #: Fields that are called otherwise on the command line.
 RENAMED = {"random_state": "seed"}
+#: The parameters of a detector for time series that have a flag, and its name there.
+SERIES = ("SeriesAnomalyDetector", PACKAGE / "tasks" / "series.py")
+SERIES_FLAGS = {
+    "window": "window",
+    "stride": "stride",
+    "smoothing": "smoothing",
+    "normalize": "normalize-by",
+    "neighbors": "neighbors",
+    "calibration": "calibration",
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,8 @@ class Field:
         As in :func:`diabolo.core.parts.within`.
     options : tuple, or None
         As in :func:`diabolo.core.parts.choice`.
+    called : str, or None
+        What the flag is called, where that is not the field's name.
     """
 
     name: str
@@ -47,6 +59,7 @@ class Field:
     home: str
     bounds: tuple[float | None, float | None, bool, bool] | None = None
     options: tuple[Any, ...] | None = None
+    called: str | None = None
 
     @property
     def flag(self) -> str:
@@ -55,7 +68,7 @@ class Field:
         >>> Field("code_size", "int", 8, "", "Estimator").flag
         '--code-size'
         """
-        return "--" + RENAMED.get(self.name, self.name).replace("_", "-")
+        return "--" + (self.called or RENAMED.get(self.name, self.name)).replace("_", "-")
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -183,6 +196,33 @@ def plain(word: str) -> str:
     'linearautoencoder'
     """
     return re.sub(r"[^a-z0-9]", "", word.lower())
+
+
+@cache
+def series_fields() -> dict[str, Field]:
+    """The parameters of a detector for time series, by the names that the command line keeps them under.
+
+    >>> series_fields()["series_normalize"].options, series_fields()["series_window"].flag
+    (('channel', 'window', 'none'), '--window')
+    """
+    name, module = SERIES
+    node = next(node for node in _parse(module).body if isinstance(node, ast.ClassDef) and node.name == name)
+    made = next(line for line in node.body if isinstance(line, ast.FunctionDef) and line.name == "__init__")
+    document = ast.get_docstring(node) or ""
+    texts, found = parameter_texts(document), {}
+    for argument, default in zip(made.args.kwonlyargs, made.args.kw_defaults, strict=True):
+        if argument.arg in SERIES_FLAGS and default is not None and argument.annotation is not None:
+            words = re.search(rf"^{argument.arg} : {{(.*)}}", document, re.MULTILINE)
+            found[f"series_{argument.arg}"] = Field(
+                argument.arg,
+                ast.unparse(argument.annotation),
+                _value(default, module),
+                texts[argument.arg],
+                name,
+                options=ast.literal_eval(f"({words[1]},)") if words else None,
+                called=SERIES_FLAGS[argument.arg],
+            )
+    return found
 
 
 @cache

@@ -18,6 +18,7 @@ from .flags import (
     json_flag,
     label_flag,
     read_flags,
+    read_series_flags,
     traceback_flag,
 )
 from .making import make_estimator, read_settings
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ..data.modality import Modality
     from ..data.source import Source
     from ..estimators import Estimator, Plan
+    from .series import SeriesFit
 
 MOST_COLUMNS = 40
 
@@ -115,6 +117,14 @@ class Files:
     "--preset, of an EnsembleAutoencoder for tables and an Autoencoder for all else.",
 )
 @click.option(
+    "--series",
+    is_flag=True,
+    help="Take rows for points of time and columns for channels, learn their windows, and hold the end out to measure "
+    "which scores are usual, for diabolo score to flag strange points. Columns of times are no channels, empty cells "
+    "are gaps; without --preset, of a LinearAutoencoder that keeps 99 % of the variance.",
+)
+@click.option("--channels", metavar="NAME,...", help="With --series: the columns that are channels; all if not said.")
+@click.option(
     "--resume", is_flag=True, help="Go on where an interrupted run of the same command stopped, to the same bits."
 )
 @dry_run_flag
@@ -131,6 +141,8 @@ def fit(
     generator: bool,
     imputer: bool,
     detector: bool,
+    series: bool,
+    channels: str | None,
     resume: bool,
     dry_run: bool,
     force: bool,
@@ -151,13 +163,12 @@ def fit(
     ctx = click.get_current_context()
     if output is None and not dry_run:
         raise click.UsageError("Missing option '-o': name the file for the model, such as -o model.safetensors.")
-    asked = [
-        name for name, wanted in (("generator", generator), ("imputer", imputer), ("detector", detector)) if wanted
-    ]
-    if len(asked) > 1:
-        both = " and ".join(f"--{name}" for name in asked)
-        raise click.UsageError(f"{both} cannot both be: a file holds one task. Fit twice.")
-    task = asked[0] if asked else None
+    task = chosen_task(generator=generator, imputer=imputer, detector=detector, series=series)
+    settings_of_series = read_series_flags(flags, series)
+    if channels is not None and not series:
+        raise click.UsageError("--channels is for time series: diabolo fit DATA --series --channels NAME,...")
+    if series and degraded is not None:
+        raise click.UsageError("--series and --degraded cannot both be: windows are learned as they are.")
     standard = task is not None and ctx.get_parameter_source("preset") is ParameterSource.DEFAULT
     files = None if output is None else Files.beside(output)
     if files is not None:
@@ -165,7 +176,15 @@ def fit(
         refuse_own_input(str(files.model), (data,) if degraded is None else (data, degraded))
     source: Source | None = None
     usual: dict[str, Any] = {}
-    if standard and task is not None:
+    held: SeriesFit | None = None
+    if series:
+        from .series import SeriesFit
+
+        held = SeriesFit(data, label, channels, settings_of_series)
+    if standard and held is not None:
+        name, usual = held.usual()
+        preset = presets()[name]
+    elif standard and task is not None:
         source, preset, usual = standard_of(task, data, label)
     values = read_flags(ctx, preset, flags)
     extra = read_settings(preset, settings)
@@ -174,25 +193,44 @@ def fit(
     if resume and files is not None and values.get("random_state") is None:
         values["random_state"] = resumed_seed(files.checkpoint)
     estimator = make_estimator(preset, usual | values, extra)
+    if held is not None:
+        source = held.source_for(estimator)
     source, plan = make_plan(estimator, data if source is None else source, label, degraded, task)
     facts = facts_of(estimator, plan, data, files)
     lines = lines_of(estimator, plan, files)
+    if held is not None:
+        facts |= held.facts()
+        lines = held.lines() | {name: words for name, words in lines.items() if name != "data"}
     if detector:
         held_out, promise = promise_of(source)
         facts |= {"calibration_rows": held_out, "promise": promise}
         lines["calibration"] = f"{counted(held_out, 'more row')} held out. {promise}"
     say(table(lines))
-    say_columns(plan.modality)
+    if held is None:
+        say_columns(plan.modality)
     if dry_run or files is None:
         if as_json:
             emit("fit", facts | {"dry_run": True})
         return
     shown = "verbose" not in values
-    fitting = Fitting(estimator, source, plan, files, resume=resume, progress=shown, task=task)
+    fitting = Fitting(estimator, source, plan, files, resume=resume, progress=shown, task=task, series=held)
     code = fitting.run()
     if as_json:
         emit("fit", facts | fitting.facts)
     ctx.exit(code)
+
+
+def chosen_task(**asked: bool) -> str | None:
+    """Which one of the tasks is asked for; refuses two at once.
+
+    >>> chosen_task(detector=True, imputer=False), chosen_task(detector=False)
+    ('detector', None)
+    """
+    names = [name for name, wanted in asked.items() if wanted]
+    if len(names) > 1:
+        both = " and ".join(f"--{name}" for name in names)
+        raise click.UsageError(f"{both} cannot both be: a file holds one task. Fit twice.")
+    return names[0] if names else None
 
 
 def standard_of(task: str, data: str, label: str | None) -> tuple[Source | None, Preset, dict[str, Any]]:

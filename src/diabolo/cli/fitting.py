@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..data.source import Source
     from ..estimators import Estimator, Plan
     from .fit import Files
+    from .series import SeriesFit
 
 SIGNALS = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}
 
@@ -117,8 +118,10 @@ class Fitting:
         Go on from the checkpoint, if there is one.
     progress : bool
         Show a bar on a terminal, and lines elsewhere.
-    task : {"generator", "imputer", "detector"}, or None
+    task : {"generator", "imputer", "detector", "series"}, or None
         What to make of the model once it is fitted, and to save instead of it.
+    series : SeriesFit, or None
+        Whose windows the rows are.
     """
 
     def __init__(
@@ -131,7 +134,10 @@ class Fitting:
         resume: bool,
         progress: bool,
         task: str | None = None,
+        series: SeriesFit | None = None,
     ) -> None:
+        self.series = series
+        self.noun = "row" if series is None else "window"
         self.estimator, self.source, self.plan, self.files = estimator, source, plan, files
         self.resume, self.progress, self.task = resume, progress, task
         self.brake = Brake()
@@ -176,6 +182,10 @@ class Fitting:
         if self.task is None:
             self.estimator.save(self.files.model)
             return
+        if self.series is not None:
+            say("measuring which scores are usual")
+            self.series.save(self.estimator, self.plan.seed, self.files.model)
+            return
         from sklearn.frozen import FrozenEstimator
 
         from ..tasks.storage import AnomalyDetector, Generator, Imputer
@@ -197,7 +207,7 @@ class Fitting:
         numbers = rows_held_out(self.source, self.estimator.validation, self.plan.seed).numpy()
         rows = Rows(self.source, numbers) if held_out else self.source
         score = self.estimator.score(rows)
-        on = f"{counted(rows.rows, 'held-out row')}" if held_out else f"all {counted(rows.rows, 'row')}"
+        on = f"{counted(rows.rows, f'held-out {self.noun}')}" if held_out else f"all {counted(rows.rows, self.noun)}"
         self.gather("finished", score=score, score_on="validation" if held_out else "all")
         best = "" if history.best_epoch is None else f", the best of them number {history.best_epoch + 1}"
         why = {"patience": ", stopped early", "max_seconds": ", out of time"}.get(history.stopped, "")

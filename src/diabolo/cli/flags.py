@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from .errors import SHOW_TRACE
-from .fields import Field, Preset, common_fields, find_preset, parts, plain, presets
+from .fields import Field, Preset, common_fields, find_preset, parts, plain, presets, series_fields
 
 Wrapped = TypeVar("Wrapped", bound=Callable[..., Any])
 
@@ -104,16 +104,19 @@ class FieldCommand(click.Command):
         """The command's own flags and those of the fields."""
         if not self.loaded:
             self.params += [option_of(field) for field in all_fields().values()]
+            self.params += [option_of(field, name) for name, field in series_fields().items()]
             self.loaded = True
         return super().get_params(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Group the flags: the command's own, those of every preset, those of each."""
-        fields = all_fields()
+        """Group the flags: the command's own, those of --series, those of every preset, those of each."""
+        fields = all_fields() | series_fields()
         own = [param for param in self.get_params(ctx) if param.name not in fields and isinstance(param, click.Option)]
         records = [param.get_help_record(ctx) for param in own]
         with formatter.section("Options"):
             formatter.write_dl([record for record in records if record is not None])
+        with formatter.section("Flags of --series"):
+            formatter.write_dl([help_of(field) for field in series_fields().values()])
         with formatter.section("Flags of every preset"):
             formatter.write_dl([help_of(field) for field in common_fields().values()])
         for preset in presets().values():
@@ -133,11 +136,12 @@ def all_fields() -> dict[str, Field]:
     return found
 
 
-def option_of(field: Field) -> click.Option:
+def option_of(field: Field, name: str | None = None) -> click.Option:
     """The flag of a field; its word is read later, when it is known which preset it is for."""
+    name = name or field.name
     if field.kinds == ("bool",):
-        return click.Option([f"{field.flag}/--no-{field.flag[2:]}", field.name], default=None)
-    spellings = [field.flag, *(["--types"] if field.name == "column_types" else []), field.name]
+        return click.Option([f"{field.flag}/--no-{field.flag[2:]}", name], default=None)
+    spellings = [field.flag, *(["--types"] if field.name == "column_types" else []), name]
     return click.Option(spellings, metavar=metavar_of(field), default=None)
 
 
@@ -190,6 +194,28 @@ def read_flags(ctx: click.Context, preset: Preset, given: Mapping[str, Any]) -> 
         if name not in preset.fields:
             raise click.UsageError(refusal(preset, all_fields()[name].flag, name), ctx)
         values[name] = read_word(preset.fields[name], word)
+    return values
+
+
+def read_series_flags(given: dict[str, Any], wanted: bool) -> dict[str, Any]:
+    """Take the flags of a detector for time series out of those that were given: its parameters.
+
+    Raises
+    ------
+    click.UsageError
+        If one was given though no such detector is wanted, or its word is not possible.
+
+    >>> read_series_flags({"series_window": "64", "epochs": "3"}, True)
+    {'window': 64}
+    """
+    values = {}
+    for name, field in series_fields().items():
+        word = given.pop(name, None)
+        if word is None:
+            continue
+        if not wanted:
+            raise click.UsageError(f"{field.flag} is for time series: diabolo fit DATA --series {field.flag} {word}")
+        values[field.name] = read_word(field, word)
     return values
 
 

@@ -11,7 +11,7 @@ import click
 from ..core.errors import ModelFileError
 from ..core.files import read_description
 from .errors import unreadable_model
-from .fields import presets
+from .fields import SERIES, presets
 from .flags import json_flag, model_argument, traceback_flag
 from .output import counted, emit, size, table, times
 
@@ -51,6 +51,7 @@ def facts_of(description: dict[str, Any]) -> dict[str, Any]:
         "format": description["format"],
         "estimator": description["estimator"],
         "task": description.get("task", {}).get("name"),
+        "series": series_of(description.get("task", {})),
         "parameters": description["parameters"],
         "changed": changed(description["estimator"], description["parameters"]),
         "seed": description["seed"],
@@ -65,6 +66,34 @@ def facts_of(description: dict[str, Any]) -> dict[str, Any]:
         "last": history["rows"][-1] if history["rows"] else None,
         "versions": description["versions"],
     }
+
+
+def series_of(task: dict[str, Any]) -> dict[str, Any] | None:
+    """What a detector for time series says of itself; ``None`` of all others."""
+    if task.get("name") != SERIES[0]:
+        return None
+    facts, parameters = task["facts"], task["facts"]["parameters"]
+    own = {name: facts[name] for name in ("window", "stride", "period", "channels", "names", "calibrated")}
+    return own | {name: parameters[name] for name in ("normalize", "neighbors", "smoothing", "threshold")}
+
+
+def series_line(series: dict[str, Any]) -> str:
+    """The same for people.
+
+    >>> told = {"window": 64, "stride": 8, "period": None, "channels": 1, "names": ["heat"], "calibrated": True}
+    >>> series_line(told | {"normalize": "channel", "neighbors": 5, "smoothing": 1, "threshold": None})
+    '1 channel (heat); windows of 64 points, one every 8 points, no period; normalize=channel, neighbors=5, smoothing=1'
+    """
+    names = series["names"] or []
+    named = f" ({', '.join(names[:8])}{', ...' if len(names) > 8 else ''})" if names else ""
+    period = "no period" if series["period"] is None else f"period {series['period']}"
+    each = f"one every {counted(series['stride'], 'point')}" if series["stride"] > 1 else "one at each point"
+    own = ", ".join(f"{name}={series[name]}" for name in ("normalize", "neighbors", "smoothing"))
+    trained = "" if series["calibrated"] else "; calibrated by points it was trained on"
+    return (
+        f"{counted(series['channels'], 'channel')}{named}; windows of {counted(series['window'], 'point')}, {each}, "
+        f"{period}; {own}{trained}"
+    )
 
 
 def changed(estimator: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -93,11 +122,18 @@ def lines_of(facts: dict[str, Any]) -> dict[str, str]:
     return {
         "file": file,
         "model": f"{task}{facts['estimator']}({given}), {counted(facts['weights'], 'weight')}, seed {facts['seed']}",
+        **({} if facts["series"] is None else lines_of_series(facts["series"])),
         "data": f"{facts['modality']}: {rows} of {times(facts['shape'])} ({on['dtype']}) from {on['place']}{missing}",
         "training": training_of(facts),
         "made by": ", ".join(f"{name} {version}" for name, version in made.items()),
         "sha256": digest,
     }
+
+
+def lines_of_series(series: dict[str, Any]) -> dict[str, str]:
+    """What a detector for time series is made for, and its rule."""
+    rule = "Quantile(level=0.99), the usual one" if series["threshold"] is None else spelled(series["threshold"])
+    return {"series": series_line(series), "rule": rule}
 
 
 def training_of(facts: dict[str, Any]) -> str:

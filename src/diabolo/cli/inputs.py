@@ -26,6 +26,18 @@ from .output import say
 if TYPE_CHECKING:
     from ..estimators import Estimator
 
+#: What to do with a detector for time series instead of a command, which takes rows.
+IN_GENERAL = "For it there are diabolo score, diabolo report and diabolo threshold."
+EXPECTED = (
+    "What was expected of each point, gaps too, is told in Python: diabolo.load({path!r}).explain(series).expected"
+)
+INSTEAD = {
+    "encode": f"{IN_GENERAL} The codes of its windows are in Python: diabolo.load({{path!r}}).estimator_.transform(X)",
+    "explain": "Which channels make a point strange is told by diabolo score, and drawn by diabolo report.",
+    "impute": EXPECTED,
+    "reconstruct": EXPECTED,
+}
+
 
 def open_model(path: str, device: str = "auto") -> Estimator:
     """Load a model, out of the task around it if there is one; a missing file counts as a bad one."""
@@ -34,10 +46,10 @@ def open_model(path: str, device: str = "auto") -> Estimator:
     return model
 
 
-def open_task(path: str, device: str = "auto") -> Any:
+def open_task(path: str, device: str = "auto", *, series: bool = False) -> Any:
     """Load a model, or the task around it; a missing file counts as a bad one.
 
-    Detectors for time series are refused: what the model inside of them takes for a row is a window.
+    Detectors for time series are refused unless asked for: what the model inside of them takes for a row is a window.
     """
     with as_usage(ValueError):
         chosen = str(choose_device(device))
@@ -45,21 +57,27 @@ def open_task(path: str, device: str = "auto") -> Any:
         fitted = load(path, device=chosen)
     except OSError as error:
         raise unreadable_model(path, error) from error
-    if isinstance(fitted, SeriesAnomalyDetector):
+    if isinstance(fitted, SeriesAnomalyDetector) and not series:
         raise click.UsageError(
-            f"{path} is a file of SeriesAnomalyDetector, which commands do not take yet. In Python: "
-            f"diabolo.load({path!r}).anomaly_score(series)"
+            f"{path} is a file of SeriesAnomalyDetector, a detector for time series, and diabolo {command_name()} "
+            f"takes rows that know nothing of each other. {INSTEAD.get(command_name(), IN_GENERAL).format(path=path)}"
         )
     return fitted
 
 
-def open_detector(path: str) -> AnomalyDetector:
+def command_name() -> str:
+    """What the running command is called."""
+    ctx = click.get_current_context(silent=True)
+    return "" if ctx is None or ctx.info_name is None else ctx.info_name
+
+
+def open_detector(path: str) -> AnomalyDetector | SeriesAnomalyDetector:
     """Load a detector; refuse any other model."""
-    fitted = open_task(path)
-    if not isinstance(fitted, AnomalyDetector):
+    fitted = open_task(path, series=True)
+    if not isinstance(fitted, AnomalyDetector | SeriesAnomalyDetector):
         raise click.UsageError(
             f"{path} is a file of {type(fitted).__name__}, which flags nothing. Make a detector: diabolo fit DATA "
-            f"--detector -o {path}"
+            f"--detector -o {path} (--series for a time series)"
         )
     return fitted
 

@@ -45,20 +45,30 @@ def report(
 
     Compared with PCA of the same size; with learning curves, reconstructions, errors, the codes drawn and colored by
     label where there is one; of an imputer whether its intervals hold what they promise, of a detector the strangest
-    rows, why, and what baselines say of them (labels of two kinds tell how right they are). The page needs no network.
+    rows, why, and what baselines say of them (labels of two kinds tell how right they are). Of a detector for time
+    series it draws the series, the score below, and the strangest stretches from close by. The page needs no network.
     """
     page, numbers = check_pages(output, force)
+    from ..tasks.storage import SeriesAnomalyDetector
     from .inputs import open_source, open_task
 
-    task = open_task(model, device)
+    task = open_task(model, device, series=True)
     fitted = getattr(task, "estimator_", task)
     source = open_source(data, label)
-    fitted.modality_.refuse_other_shape(source)
+    shape, series = times(source.shape), isinstance(task, SeriesAnomalyDetector)
+    if isinstance(task, SeriesAnomalyDetector):
+        from .series import channels_of, points_of, refuse_short
+
+        points = points_of(source, detector=task)
+        refuse_short(task, points)
+        shape = channels_of(points)
+    else:
+        fitted.modality_.refuse_other_shape(source)
     told = {"model": model, "data": source.place, "rows": source.rows, "files": [str(page), str(numbers)]}
     if dry_run:
         plan = {
-            "model": f"{model}: {type(fitted).__name__}",
-            "data": f"{source.place}: {counted(source.rows, 'row')} of {times(source.shape)}",
+            "model": f"{model}: {type(task if series else fitted).__name__}",
+            "data": f"{source.place}: {counted(source.rows, 'point' if series else 'row')} of {shape}",
             "files": f"{page}, {numbers}",
         }
         say(table(plan))

@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from ..tasks.anomaly import AnomalyDetector
+    from ..tasks.series import SeriesAnomalyDetector
     from ..tasks.thresholds import Threshold
 
 Wrapped = TypeVar("Wrapped", bound=Callable[..., Any])
@@ -39,7 +40,8 @@ RULE_FLAGS = (
         "--quantile",
         type=SHARE,
         metavar="Q",
-        help="Flag what is stranger than this share of normal rows; 0.95 unless the model says otherwise.",
+        help="Flag what is stranger than this share of normal rows; 0.95 unless the model says otherwise (0.99 for "
+        "time series).",
     ),
     click.option("--above", type=float, metavar="SCORE", help="Flag scores above this one."),
 )
@@ -93,7 +95,7 @@ def make_rule(given: Mapping[str, Any]) -> Threshold | None:
     return Score(given["above"]).check() if name == "above" else None
 
 
-def say_promise(detector: AnomalyDetector, rule: Threshold, rows: int | None) -> str:
+def say_promise(detector: AnomalyDetector | SeriesAnomalyDetector, rule: Threshold, rows: int | None) -> str:
     """Tell the rule and what it can promise; the promise comes back."""
     from .output import say, table
 

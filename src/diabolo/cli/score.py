@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @data_through_model(
-    "csv, tsv (also .gz), parquet, npy (no detector's) or npz; csv on standard output without it.",
+    "csv, tsv (also .gz), parquet, npy or npz (these two no detector's); csv on standard output without it.",
     *RULE_FLAGS,
     click.option(
         "--false-positives",
@@ -44,6 +44,9 @@ def score(model: str, data: str, output: str, **options: Any) -> None:
     Of a detector (`diabolo fit --detector`) other columns: score (higher is stranger, 0 is usual), p_value, flag (1 or
     0), and the three cells that are most to blame: reason_1 to reason_3. What the rule can promise is told first. The
     flags from --fdr to --fail-above are for detectors; `diabolo threshold` puts a rule into the file.
+
+    Of a detector for time series (`diabolo fit --series`) the same, a line for each point, with the channels that are
+    most to blame, and in front, where DATA says so, the time. Cells are empty where nothing is known of a point.
     """
     own = {name: options.pop(name) for name in ("fdr", "alerts_per_day", "rows_per_day", "quantile", "above")}
     own |= {name: options.pop(name) for name in ("false_positives", "fail_above")}
@@ -52,9 +55,14 @@ def score(model: str, data: str, output: str, **options: Any) -> None:
     from .results import check_output
 
     check_output(output, options["force"], reads=(model, data))
-    fitted = open_task(model, options["device"])
-    from ..tasks.storage import AnomalyDetector, Task
+    fitted = open_task(model, options["device"], series=True)
+    from ..tasks.storage import AnomalyDetector, SeriesAnomalyDetector, Task
 
+    if isinstance(fitted, SeriesAnomalyDetector):
+        from .series import score_series
+
+        score_series(fitted, model, data, output, own, options)
+        return
     if isinstance(fitted, AnomalyDetector):
         judge_rows(fitted, model, data, output, own, options)
         return
@@ -63,7 +71,7 @@ def score(model: str, data: str, output: str, **options: Any) -> None:
             kind = type(fitted).__name__
             raise click.UsageError(
                 f"{flag_of(name)} is for detectors, and {model} is a file of {kind}. Make a detector: "
-                "diabolo fit DATA --detector -o MODEL"
+                "diabolo fit DATA --detector -o MODEL (--series for a time series)"
             )
     score_rows(fitted.estimator_ if isinstance(fitted, Task) else fitted, model, data, output, options)
 
@@ -99,8 +107,10 @@ def judge_rows(
     from .judging import Judging
     from .results import send_through
 
-    if output.lower().endswith(".npy"):
-        raise click.UsageError(f"{output}: npy holds numbers alone, and reasons are words. Name a csv or parquet file.")
+    if output.lower().endswith((".npy", ".npz")):
+        raise click.UsageError(
+            f"{output}: {output[-3:]} holds numbers alone, and reasons are words. Name a csv or parquet file."
+        )
     judging = Judging(detector, make_rule(own), own["false_positives"])
     opened = detector.estimator_
     send_through(

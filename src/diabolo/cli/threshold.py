@@ -29,9 +29,9 @@ from .rules import chosen_rule, make_rule, rule_flags, say_promise
 def threshold(model: str, output: str | None, dry_run: bool, force: bool, as_json: bool, **given: Any) -> None:
     """Tell or change by which rule MODEL flags rows.
 
-    MODEL is a detector that `diabolo fit --detector` wrote. Without a rule, it tells the one that MODEL has and what
-    that can promise; with one, it writes the detector with this rule to FILE. Nothing is fitted anew, and nothing else
-    in the file changes.
+    MODEL is a detector that `diabolo fit --detector` or `--series` wrote. Without a rule, it tells the one that MODEL
+    has and what that can promise; with one, it writes the detector with this rule to FILE. Nothing is fitted anew, and
+    nothing else in the file changes.
     """
     asked = chosen_rule(given) is not None
     if asked and output is None:

@@ -112,11 +112,11 @@ def split_of_training(detector: AnomalyDetector, source: Source, seed: int) -> S
 
     Its autoencoder was trained on what calibration and trimming left.
     """
-    rest = np.sort(detector.references_)
-    if len(rest) >= MOST_ROWS:  # a sample of them
-        held_out = calibration_rows(source, detector.calibration, detector.seed_)
-        rest = np.setdiff1d(np.arange(source.rows), held_out)
-    if not detector.calibrated_ or rest[-1] >= source.rows:
+    held_out = calibration_rows(source, detector.calibration, detector.seed_)
+    rest = np.setdiff1d(np.arange(source.rows), held_out)
+    if detector.trimming and len(detector.references_) < MOST_ROWS:  # else a sample of them
+        rest = np.intersect1d(rest, detector.references_)
+    if not detector.calibrated_ or not len(rest):
         return None
     part = Rows(source, rest)
     split = choose_rows(detector.estimator_, part, survey(part), seed)
@@ -325,17 +325,22 @@ def comparison(found: Anomalies) -> tuple[str, str]:
 
 
 def distribution(found: Anomalies) -> Markup:
-    """How many rows have which score; the axis is even around 0 and counts powers far from it."""
-    places = np.arcsinh(found.scores)
+    """How many rows have which score."""
+    return score_histogram(found.scores, found.flags, found.cut, "rows")
+
+
+def score_histogram(scores: np.ndarray, flags: np.ndarray, level: float | None, what: str) -> Markup:
+    """How many of something have which score; the axis is even around 0 and counts powers far from it."""
+    places = np.arcsinh(scores)
     low, high = limits(places, 0.02)
-    cut = None if found.cut is None else float(np.arcsinh(found.cut))
+    cut = None if level is None else float(np.arcsinh(level))
     if cut is not None:
         low, high = min(low, cut - 0.1), max(high, cut + 0.1)
     width = (high - low) / BINS
     low -= 0.0 if cut is None else (low - cut) % width  # the cut is an edge
     edges = low + width * np.arange(int(np.ceil((high - low) / width - 1e-9)) + 1)
-    if found.flags.any() and cut is not None:
-        counts = [np.histogram(places[where], edges)[0] for where in (~found.flags, found.flags)]
+    if flags.any() and cut is not None:
+        counts = [np.histogram(places[where], edges)[0] for where in (~flags, flags)]
     else:
         counts = [np.histogram(places, edges)[0], np.zeros(len(edges) - 1, dtype=int)]
     plot = Plot(
@@ -353,7 +358,7 @@ def distribution(found: Anomalies) -> Markup:
         for tick in shown
     ]
     return plot.draw(
-        "how many rows have which score", plot.axes("score", "rows", []), *names, *bars, *cut_line(plot, cut, found.cut)
+        f"how many {what} have which score", plot.axes("score", what, []), *names, *bars, *cut_line(plot, cut, level)
     )
 
 

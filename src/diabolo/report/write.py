@@ -13,7 +13,9 @@ from ..core.files import atomic
 from ..data.choosing import open_data
 from ..estimators.base import Estimator
 from ..estimators.storage import Task
+from ..tasks.series import SeriesAnomalyDetector
 from ..training.seeding import seed_from
+from . import series, series_page
 from .gather import as_plain, gather, plain
 from .page import render
 
@@ -36,7 +38,8 @@ def write_report(
     ----------
     model : fitted Estimator, or a task around one
         Of an :class:`~diabolo.Imputer` the page also shows whether its intervals hold what they promise, of an
-        :class:`~diabolo.AnomalyDetector` the strangest rows and why, and what baselines say of them.
+        :class:`~diabolo.AnomalyDetector` the strangest rows and why, and what baselines say of them. Of a
+        :class:`~diabolo.SeriesAnomalyDetector` it draws the series, its scores and the strangest stretches.
     data : array, frame, list, path, Source or name of an example set
         Of the kind that was fitted. Where it is the training data itself, the rows that were held out judge.
     path : path
@@ -71,14 +74,25 @@ def write_report(
     >>> numbers["headline"]["outcome"]
     'tie'
     """
+    if isinstance(model, SeriesAnomalyDetector):
+        found = series.gather(model, open_data(data), labels)
+        return publish(series_page.render(found), plain(series.as_plain(found)), path, json_path)
     task = model if isinstance(model, Task) else None
     model = model.estimator_ if isinstance(model, Task) else model
     check_is_fitted(model, "network_")
     if model.network_.decoder is None:
         raise ValueError("Only the encoder of this model was loaded; load it whole to report on its round trips.")
     report = gather(model, open_data(data), labels, seed_from(random_state), task)
-    numbers: dict[str, Any] = plain(as_plain(report))
-    page = render(report)
+    return publish(render(report), plain(as_plain(report)), path, json_path)
+
+
+def publish(
+    page: str,
+    numbers: dict[str, Any],
+    path: str | os.PathLike[str],
+    json_path: str | os.PathLike[str] | None,
+) -> dict[str, Any]:
+    """Write the page and the numbers; what was there before stays whole until each is complete."""
     beside = Path(path).with_suffix(".json") if json_path is None else Path(json_path)
     if os.path.realpath(beside) == os.path.realpath(path):
         raise ValueError(f"{os.fspath(path)} cannot be the page and the numbers; give a path that ends in .html.")
