@@ -113,11 +113,16 @@ def forest(fitted: np.ndarray, judged: np.ndarray, seed: int) -> np.ndarray:
     return np.asarray(-IsolationForest(random_state=seed).fit(fitted).score_samples(judged))
 
 
-def neighbors(fitted: np.ndarray, judged: np.ndarray, seed: int) -> np.ndarray:
-    """The distance to the fifth neighbor, columns standardized."""
-    scaler = StandardScaler().fit(fitted)
-    near = NearestNeighbors(n_neighbors=min(5, len(fitted))).fit(scaler.transform(fitted))
-    return np.asarray(near.kneighbors(scaler.transform(judged))[0][:, -1])
+def neighbors(count: int) -> Method:
+    """The distance to the neighbor of this rank, columns standardized; a row is its own first where it was fitted."""
+
+    def score(fitted: np.ndarray, judged: np.ndarray, seed: int) -> np.ndarray:
+        scaler = StandardScaler().fit(fitted)
+        rank = min(count + (count == 1 and fitted is judged), len(fitted))
+        near = NearestNeighbors(n_neighbors=rank).fit(scaler.transform(fitted))
+        return np.asarray(near.kneighbors(scaler.transform(judged))[0][:, -1])
+
+    return score
 
 
 def components(fitted: np.ndarray, judged: np.ndarray, seed: int) -> np.ndarray:
@@ -161,7 +166,8 @@ METHODS: dict[str, Method] = {
     "it, untrimmed": untrimmed,
     "its network alone": network,
     "its network, untrained": untrained,
-    "5 neighbors": neighbors,
+    "5 neighbors": neighbors(5),
+    "1 neighbor": neighbors(1),
     "isolation forest": forest,
     "PCA, 90 %": components,
     "ECOD": tails,
@@ -213,6 +219,7 @@ def main() -> None:
     """Run, write and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="seed")
     parser.add_argument("--most", type=int, default=10_000, help="rows of a table")
     parser.add_argument("--how", nargs="*", default=["normals", "unlabelled"])
     parser.add_argument("--only", nargs="*", help="methods")
@@ -229,7 +236,7 @@ def main() -> None:
     methods = {name: METHODS[name] for name in options.only or METHODS}
     print(machine_line(machine()))
     rows: list[dict[str, Any]] = []
-    for seed in range(seeds):
+    for seed in range(options.first, options.first + seeds):
         for table, X, y in tables(names):
             for how in options.how:
                 random = np.random.default_rng([seed, len(X)])

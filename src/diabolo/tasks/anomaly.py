@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from scipy.special import logsumexp, softmax
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -22,6 +23,7 @@ from ..core.roundtrip import RoundTrip
 from ..corruptions import NoiseLevels
 from ..data.choosing import open_data
 from ..data.explained import Explanation, explained
+from ..data.memory import is_frame
 from ..data.modality import Modality
 from ..data.rows import Rows
 from ..data.source import Source
@@ -44,15 +46,19 @@ MOST_RELATED = 512  # of a row, where each is expected by all others
 MOST_ROWS = 10_000  # training rows that scores learn from
 NUMBERS = (int, float, np.integer, np.floating)
 FLOOR = 0.05  # of the usual score, below which differences say nothing
+UPPER = 0.84  # of the calibration: a deviation above the median, were scores normal
+NEAREST = 5  # normal rows that an explanation names
 ROUNDING = 1e-6  # of a logarithm; spreads below it are those of rows that are all the same
 
 
 class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
-    r"""Tells rows that are unlike the training rows: :math:`s(x) = \frac1K \sum_k \frac{\log s_k(x) - m_k}{d_k}`.
+    r"""Tells rows that are unlike the training rows: :math:`s(x) = \log \frac1K \sum_k e^{z_k(x)}`,
+    :math:`z_k = (\log s_k(x) - m_k) / d_k`.
 
-    Several views :math:`s_k` of a row's round trip (:mod:`diabolo.tasks.scores`) are put together. Median :math:`m_k`
-    and median deviation :math:`d_k` of their logarithms come from calibration rows, which are held out of all training:
-    0 is a usual row, 1 is as far off as half of the rows are, and there is no upper end.
+    Several views :math:`s_k` of a row's round trip (:mod:`diabolo.tasks.scores`) are put together: strange is what one
+    of them finds strange. Median :math:`m_k` of their logarithms and :math:`d_k`, how far the 84th percentile lies
+    above it (a deviation, were they normal), come from calibration rows, which are held out of all training: 0 is a
+    usual row, 1 is a deviation above it, and there is no upper end.
 
     Parameters
     ----------
@@ -61,8 +67,8 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         was trained on should not be among the rows to calibrate by. ``None``: for tables eight networks of 64 units
         that learn side by side to undo noise of all strengths; for pictures and signals what suits these.
     scores : sequence of AnomalyScore or str, or None
-        What is put together. ``None``: the reconstruction error and the distance to the fifth nearest training row, by
-        the data itself for tables, by code for pictures and signals.
+        What is put together. ``None``: the reconstruction error and the distance to the nearest other training row for
+        tables, to the fifth nearest by code for pictures and signals.
     threshold : Threshold, str, or None
         What :meth:`is_anomaly` goes by; ``None``: ``Quantile(0.95)``. It can be changed at any
         time, also after loading.
@@ -72,7 +78,7 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         too few calibration rows for that, above all of them.
     calibration : float in [0, 1), default 0.2
         Share of the rows that is held out to calibrate by; none below 20 rows, where training rows have to do and
-        nothing is promised.
+        nothing is promised. No network is trained on them; without ``trimming`` other rows may have them for neighbors.
     trimming : float in [0, 1), default 0
         Share of the rows that is left out of training because they lie far from most: for data that holds anomalies,
         0.3 (see :func:`remoteness`). A network that never sees them cannot learn to bring them back. Calibration rows
@@ -159,13 +165,7 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         train = Rows(source, rest) if len(rest) < source.rows else source
         self.estimator_ = model if isinstance(self.estimator, FrozenEstimator) else model.fit(train, watchers=watchers)
         self._know_features_of(self.estimator_)
-        chosen = np.sort(np.random.default_rng(mix(seed, HOLDING_OUT)).permutation(train.rows)[:MOST_ROWS])
-        seen = RoundTrip.joined(list(self.estimator_.round_trips(Rows(train, chosen))))
-        self.references_ = rest[chosen]
-        self.scores_ = self._chosen_scores()
-        self.conditional_ = ConditionalError() if seen.target[0].numel() <= MOST_RELATED else None
-        for score in (*self.scores_, *self._explaining()):
-            score.learn(self.estimator_, seen)
+        self._learn(source, rest)
         self._calibrate(Rows(source, held_out) if self.calibrated_ else source)
         self._cut(X)
         return self
@@ -210,6 +210,25 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         near = np.argsort(far, kind="stable")[: max(1, round((1 - self.trimming) * len(rest)))]
         return np.sort(rest[near])
 
+    def _learn(self, source: Source, rest: np.ndarray) -> None:
+        """Show training rows to the views; those that leave a row itself out see the rows to calibrate by as well."""
+        trained = known = self._shown(source, rest)
+        self.scores_ = self._chosen_scores()
+        self.conditional_ = ConditionalError() if trained[1].target[0].numel() <= MOST_RELATED else None
+        views = [*self.scores_, *self._explaining()]
+        if not self.trimming and any(view.leaves_one_out for view in views):
+            known = self._shown(source, np.arange(source.rows))
+        for view in views:
+            view.learn(self.estimator_, (known if view.leaves_one_out else trained)[1])
+        near = self._near()
+        self.references_ = (known if near is not None and near.leaves_one_out else trained)[0]
+
+    def _shown(self, source: Source, rows: np.ndarray) -> tuple[np.ndarray, RoundTrip]:
+        """The round trips of these rows, of many a sample, and the numbers of those it is."""
+        random = np.random.default_rng(mix(self.seed_, HOLDING_OUT))
+        chosen = rows[np.sort(random.permutation(len(rows))[:MOST_ROWS])]
+        return chosen, RoundTrip.joined(list(self.estimator_.round_trips(Rows(source, chosen))))
+
     def _chosen_scores(self) -> list[AnomalyScore]:
         """The scores that were asked for, or those that suit the data."""
         if self.scores is not None:
@@ -238,7 +257,7 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         self.floors_ = FLOOR * np.where(usual > 0, usual, np.maximum(raw.mean(0), 1e-12))
         logs = np.log(raw + self.floors_)
         self.centers_ = np.median(logs, axis=0)
-        off = np.median(np.abs(logs - self.centers_), axis=0)
+        off = np.quantile(logs, UPPER, axis=0) - self.centers_
         spread = logs.std(0)
         self.spreads_ = np.where(off > ROUNDING, off, np.where(spread > ROUNDING, spread, 1.0))
         self.calibration_ = Calibration(self._together(raw))
@@ -284,7 +303,7 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         if plain or hasattr(X, "tocsr"):
             options = {"accept_sparse": "csr", "dtype": "numeric", "ensure_all_finite": False}
             return validate_data(self, X, reset=reset, **options)
-        if hasattr(X, "columns") and not isinstance(X, Source):
+        if is_frame(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
         return X
 
@@ -314,8 +333,8 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         return np.asarray((np.log(raw + self.floors_) - self.centers_) / self.spreads_)
 
     def _together(self, raw: np.ndarray) -> np.ndarray:
-        """The mean of all views: ``(rows,)``."""
-        return np.asarray(self._parts(raw).mean(1))
+        """The soft maximum of all views: ``(rows,)``."""
+        return np.asarray(logsumexp(self._parts(raw), axis=1) - math.log(raw.shape[1]))
 
     def anomaly_score(self, X: Any) -> np.ndarray:
         """How strange each row is: ``(rows,)``, higher is stranger, 0 is usual. Never samples."""
@@ -419,11 +438,11 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
     def _shares(self, trip: RoundTrip, parts: np.ndarray) -> np.ndarray:
         """Each cell's share of the score: ``(rows, cells)``, adding up to 1 where anything is known.
 
-        Half of it is what views say, each by how strange it finds the row; half, how badly the cell fits the others.
+        Half of it is what views say, each by its part of the score; half, how badly the cell fits the others.
         """
         views = np.zeros((len(parts), trip.target[0].numel()))
-        for at, score in enumerate(self.scores_):
-            views += np.logaddexp(0.0, parts[:, at : at + 1]) * shares(score.cells(self.estimator_, trip), views.shape)
+        for at, part in enumerate(softmax(parts, axis=1).T):
+            views += part[:, None] * shares(self.scores_[at].cells(self.estimator_, trip), views.shape)
         related = [shares(score.cells(self.estimator_, trip), views.shape) for score in self._explaining()]
         return shares(shares(views, views.shape) + sum(related), views.shape)
 
@@ -432,13 +451,17 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         told = self.conditional_
         return self.estimator_.expected(trip) if told is None else told.expected(trip)
 
+    def _near(self) -> NeighborScore | None:
+        """The view that knows which training rows are nearest."""
+        return next((score for score in self.scores_ if isinstance(score, NeighborScore)), None)
+
     def _nearest(self, trip: RoundTrip) -> tuple[np.ndarray, np.ndarray]:
         """Distances to the nearest training rows, and their numbers in the data that was fitted; none without a view
         of distances."""
-        view = next((score for score in self.scores_ if isinstance(score, NeighborScore)), None)
+        view = self._near()
         if view is None:
             return np.zeros((len(trip.target), 0)), np.zeros((len(trip.target), 0), dtype=np.int64)
-        distances, numbers = view.nearest(trip)
+        distances, numbers = view.nearest(trip, max(NEAREST, view.neighbors))
         return distances.cpu().numpy(), self.references_[numbers.cpu().numpy()]
 
     # Storage
