@@ -104,7 +104,7 @@ class SeriesAnomalyDetector(Task, OutlierMixin, BaseEstimator):
 
     .. math:: s(t) = \operatorname{mean}_{w \ni t} \left[
               \frac1{\bar e} \operatorname{mean}_{j \in w} \frac{(x_j - \hat x_j)^2}{v_{c(j)}} +
-              \frac{1}{C\,\bar d} \, d_k(z_w)^2 \right]
+              \frac{1}{C^2\,\bar d} \, d_k(z_w)^2 \right]
 
     The means of errors are over known cells :math:`j`; :math:`d_k` is the distance of the window's code to its
     :math:`k`-th nearest among those of training windows, where each number of a code is divided by the root of its
@@ -114,7 +114,7 @@ class SeriesAnomalyDetector(Task, OutlierMixin, BaseEstimator):
     moves but did so once gets a unit in which that is no wonder. What is missing is filled by what comes back for it,
     until that settles, and never scored. Errors alone miss windows that a linear code reconstructs well though none was
     like them; distances alone miss small departures. A window of one channel has neighbors, one of many channels
-    hardly: distances count by one in :math:`C` channels.
+    hardly: with :math:`C` channels distances count by one in :math:`C^2`.
 
     A series is a row of points that hang together, not a table of samples: scores depend on what is around, and
     scikit-learn's checks for tables do not apply. Points are never adjusted by labels, and labels are never asked for.

@@ -261,7 +261,7 @@ class WindowJudge:
         """What each window says of its points: the score, and if asked each channel's share and what was expected."""
         judged = self.judge(windows)
         cells, channels = judged.known.sum(1), windows.shape[2]
-        scores = self.departures(judged) / self.typical[0] + judged.distances / self.typical[1] / channels
+        scores = self.departures(judged) / self.typical[0] + judged.distances / self.typical[1] / channels**2
         scores = np.where(cells > 0, scores, np.nan)
         said = np.repeat(scores[:, None, None], windows.shape[1], axis=1)
         if not explained:
