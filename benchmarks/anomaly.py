@@ -288,14 +288,28 @@ def show(how: str, rows: list[dict[str, Any]]) -> None:
     print_table(f"{how}, {len(names)} tables", header, found)
     lost = []
     for table in names:
-        pair = [
-            np.mean([100 * row["auroc"] for row in rows if row["table"] == table and row["method"] == name])
-            for name in ("AnomalyDetector()", "5 neighbors")
-        ]
-        if pair[0] < pair[1] - 0.5:
-            lost.append([table, *(f"{value:.2f}" for value in pair)])
+        areas = {
+            name: float(np.mean([100 * row["auroc"] for row in rows if (row["table"], row["method"]) == (table, name)]))
+            for name in ("AnomalyDetector()", "5 neighbors", "1 neighbor", "its network alone")
+            if any(row["method"] == name for row in rows)
+        }
+        if len(areas) == 4 and areas["AnomalyDetector()"] < areas["5 neighbors"] - 0.5:
+            size = next(row["rows"] for row in rows if row["table"] == table)
+            lost.append([table, *(f"{value:.1f}" for value in areas.values()), why(areas, size)])
     if lost:
-        print_table(f"{how}: tables lost to neighbors", ["", "ours", "5 neighbors"], lost)
+        header = ["", "ours", "5 neighbors", "1 neighbor", "our network", "why"]
+        print_table(f"{how}: tables lost to neighbors", header, lost)
+
+
+def why(areas: dict[str, float], size: int) -> str:
+    """What a table is lost by: the view that tells less than five neighbors, and rows that are too few."""
+    least = areas["5 neighbors"] - 0.5
+    told = {
+        "the network brings anomalies back": areas["its network alone"] < least,
+        "the nearest row tells less than the fifth": areas["1 neighbor"] < least,
+        f"{size} rows, a tenth of which calibrates": size < LARGE,
+    }
+    return "; ".join(reason for reason, holds in told.items() if holds)
 
 
 if __name__ == "__main__":

@@ -193,3 +193,15 @@ def test_reasons_are_told_in_the_units_and_dtypes_of_the_frame() -> None:
         assert [reason.column for reason in first] == [column] * len(broken)
         assert type(first[0].expected) is type(first[0].observed)
         assert pd.Timestamp(first[0].observed) == wrong if column == "day" else first[0].observed == wrong
+
+
+def test_a_row_of_nothing_but_holes_is_not_strange_and_has_no_reasons() -> None:
+    X = load_wine().data
+    fitted = AnomalyDetector(random_state=0).fit(X)
+    rows = np.vstack([X[:3], np.full((1, 13), np.nan)])
+    assert np.isfinite(fitted.anomaly_score(rows)).all()
+    assert fitted.anomaly_score(rows)[3] < np.quantile(fitted.calibration_.scores, 0.9)
+    assert not fitted.is_anomaly(rows)[3]
+    told = fitted.explain(rows)
+    assert told.top(3) == []
+    assert np.isfinite(told.share).all()

@@ -18,7 +18,8 @@ from .rules import say_promise
 if TYPE_CHECKING:
     from ..data.explained import Reason
     from ..estimators import Estimator
-    from ..tasks.anomaly import AnomalyDetector, AnomalyExplanation
+    from ..tasks.anomaly import AnomalyDetector
+    from ..tasks.reasons import AnomalyExplanation
 
 REASONS = 3
 

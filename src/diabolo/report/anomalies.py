@@ -13,7 +13,8 @@ from ..data.rows import Rows
 from ..data.scaling import survey
 from ..data.source import Source
 from ..estimators.base import Estimator
-from ..tasks.anomaly import MOST_ROWS, AnomalyDetector, AnomalyExplanation, calibration_rows
+from ..tasks.anomaly import MOST_ROWS, AnomalyDetector, calibration_rows
+from ..tasks.reasons import AnomalyExplanation
 from .baseline import Split, choose_rows, filled
 from .labels import Labels
 from .measure import Kept

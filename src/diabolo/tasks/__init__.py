@@ -5,7 +5,8 @@ from ..lazy import attach
 HOMES = {
     **dict.fromkeys(["Imputer"], ".imputer"),
     **dict.fromkeys(["Generator"], ".generator"),
-    **dict.fromkeys(["AnomalyDetector", "AnomalyExplanation"], ".anomaly"),
+    "AnomalyDetector": ".anomaly",
+    "AnomalyExplanation": ".reasons",
     **dict.fromkeys(["AnomalyScore", "CodeDistance", "CodeMahalanobis", "ConditionalError"], ".scores"),
     **dict.fromkeys(["DenoisingError", "NegativeLogLikelihood", "NeighborDistance", "OutOfRange"], ".scores"),
     **dict.fromkeys(["ReconstructionError", "StandardizedError", "WhitenedDistance"], ".scores"),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -22,9 +20,8 @@ from ..core.parts import as_part, from_plain, to_plain
 from ..core.roundtrip import RoundTrip
 from ..corruptions import NoiseLevels
 from ..data.choosing import open_data
-from ..data.explained import Explanation, explained
+from ..data.explained import explained
 from ..data.memory import is_frame
-from ..data.modality import Modality
 from ..data.rows import Rows
 from ..data.source import Source
 from ..data.tables import INFER
@@ -36,6 +33,7 @@ from ..estimators.storage import Task
 from ..training import Watcher
 from ..training.seeding import mix, seed_from
 from .conformal import Calibration
+from .reasons import AnomalyExplanation, flat_for_user, shares
 from .scores import AnomalyScore, CodeDistance, ConditionalError, NeighborDistance, NeighborScore, ReconstructionError
 from .thresholds import Quantile, Threshold
 from .trimming import remoteness
@@ -58,7 +56,8 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
     Several views :math:`s_k` of a row's round trip (:mod:`diabolo.tasks.scores`) are put together: strange is what one
     of them finds strange. Median :math:`m_k` of their logarithms and :math:`d_k`, how far the 84th percentile lies
     above it (a deviation, were they normal), come from calibration rows, which are held out of all training: 0 is a
-    usual row, 1 is a deviation above it, and there is no upper end.
+    usual row, 1 is a deviation above it, and there is no upper end. A row of which nothing is known does not look
+    strange, unless the table has columns that say what is missing, and has no reasons.
 
     Parameters
     ----------
@@ -524,55 +523,6 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.input_tags.sparse = True
         return tags
-
-
-@dataclass(frozen=True)
-class AnomalyExplanation(Explanation):
-    """Why rows are strange: an explanation of cells, and the normal rows that are nearest.
-
-    Parameters
-    ----------
-    columns, observed, expected, probability, surprise, backend
-        As of an :class:`~diabolo.data.explained.Explanation`; ``surprise`` is in units of the score.
-    scores : ndarray of shape (rows,)
-        How strange each row is.
-    p_values : ndarray of shape (rows,)
-    neighbors : ndarray of int, (rows, k)
-        Numbers of the nearest training rows in the data that was fitted, nearest first; none where no view measures
-        distances.
-    distances : ndarray of shape (rows, k)
-        How far away they are, in that view's units.
-
-    >>> from sklearn.datasets import load_wine
-    >>> X = load_wine().data
-    >>> told = AnomalyDetector(random_state=0).fit(X).explain(X[:2] + 99)
-    >>> told.scores.shape, told.neighbors.shape, told.share.sum(1).round(3).tolist()
-    ((2,), (2, 5), [1.0, 1.0])
-    """
-
-    scores: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
-    p_values: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
-    neighbors: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
-    distances: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 0)))
-
-
-def shares(cells: Tensor | np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
-    """Each cell's part of its row's sum: ``(rows, cells)``; nothing where there is none.
-
-    >>> shares(np.array([[1.0, 3.0]]), (1, 2)).tolist()
-    [[0.25, 0.75]]
-    """
-    if cells is None:
-        return np.zeros(shape)
-    held = np.maximum(cells.double().cpu().numpy() if isinstance(cells, Tensor) else cells, 0.0)
-    total = held.sum(1, keepdims=True)
-    return np.asarray(np.divide(held, total, out=np.zeros_like(held), where=total > 0))
-
-
-def flat_for_user(modality: Modality, cells: np.ndarray) -> np.ndarray:
-    """The network's cells in the user's order: ``(rows, cells)``."""
-    shaped = cells.reshape(len(cells), *modality.shape)
-    return np.asarray(modality.to_user(shaped)).reshape(len(cells), -1)
 
 
 def calibration_rows(source: Source, share: float, seed: int) -> np.ndarray:
