@@ -302,5 +302,12 @@ def smallest(size: int) -> str:
 
 
 def of_batch(rows: int | None, share: float) -> str:
-    """How many of a batch that is, in brackets."""
-    return "" if rows is None else f" (about {share * rows:,.3g} of {rows:,})"
+    """How many of a batch that is, in brackets.
+
+    >>> of_batch(7267, 0.0092), of_batch(200, 0.01), of_batch(10**6, 0.05)
+    (' (about 67 of 7,267)', ' (about 2 of 200)', ' (about 50,000 of 1,000,000)')
+    """
+    if rows is None:
+        return ""
+    number = share * rows
+    return f" (about {number:,.0f} of {rows:,})" if number >= 10 else f" (about {number:.2g} of {rows:,})"
