@@ -307,7 +307,7 @@ def why(areas: dict[str, float], size: int) -> str:
     told = {
         "the network brings anomalies back": areas["its network alone"] < least,
         "the nearest row tells less than the fifth": areas["1 neighbor"] < least,
-        f"{size} rows, a tenth of which calibrates": size < LARGE,
+        f"few rows ({size})": size < LARGE,
     }
     return "; ".join(reason for reason, holds in told.items() if holds)
 
