@@ -158,6 +158,7 @@ def test_a_dry_run_tells_the_promise(detector_file: Path, cells: Path, tmp_path:
         (["--rows-per-day", 9], "it needs --alerts-per-day"),
         (["--fdr", 1.5], "is not in the range"),
         (["-o", "scores.npy"], "npy holds numbers alone"),
+        (["--above", "nan"], "value came as nan"),
     ],
 )
 def test_what_cannot_be_asked_is_wrong_usage(

@@ -94,9 +94,10 @@ def test_few_rows_still_tell_what_is_far(count: int) -> None:
     decisions = detector.decision_function(np.vstack([X[:5], far]))
     assert np.isfinite(decisions).all()
     assert roc_auc_score([1] * 5 + [0] * 5, decisions) == 1.0
-    nothing = "Nothing can be flagged" in detector.promise()
-    assert nothing == (count != 19)  # there training rows have to do
-    assert detector.is_anomaly(far).any() != nothing
+    told = detector.promise()
+    assert ("nothing is promised" in told) == (count < 20)  # there training rows have to do
+    assert ("Nothing can be flagged" in told) == (count >= 20)
+    assert detector.is_anomaly(far).any() == (count == 19)
 
 
 def test_a_fixed_cut_is_that_of_predict_however_high() -> None:
@@ -205,3 +206,25 @@ def test_a_row_of_nothing_but_holes_is_not_strange_and_has_no_reasons() -> None:
     told = fitted.explain(rows)
     assert told.top(3) == []
     assert np.isfinite(told.share).all()
+
+
+def test_copied_rows_are_told_where_something_is_promised(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(100, 4))
+    model = EnsembleAutoencoder(members=2, epochs=2)
+    once, copied = (AnomalyDetector(model, random_state=0).fit(rows) for rows in (X, np.repeat(X, 5, axis=0)))
+    assert once.copied_ == 0
+    assert "equal a training row" not in once.promise()
+    assert copied.copied_ > 0.9
+    copied.save(tmp_path / "model.safetensors")
+    assert "of the calibration rows equal a training row" in load(tmp_path / "model.safetensors").promise()
+
+
+def test_a_promise_is_about_rows() -> None:
+    fitted = AnomalyDetector(EnsembleAutoencoder(members=2, epochs=1), calibration=0, random_state=0)
+    fitted.fit(np.random.default_rng(0).normal(size=(30, 3)))
+    assert fitted.promise() == (
+        "The rows to calibrate by were trained on, so nothing is promised. It takes 20 rows, and a share of them held "
+        "out (calibration=0.2)."
+    )
+    with pytest.raises(ValueError, match="rows came as -1; it must be a whole number of at least 1"):
+        fitted.promise(rows=-1)

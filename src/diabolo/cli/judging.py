@@ -74,7 +74,7 @@ class Judging:
         scores = np.concatenate([self.detector.anomaly_score(part) for part, _ in windows(source)])
         if self.budget is not None:
             self.rule = false_positive_budget(scores, source.labels, self.budget)
-            say(f"{percent(self.budget)} of the rows labelled normal are above {self.rule.value:.6g}")
+            say(f"at most {percent(self.budget)} of the rows labelled normal are above {self.rule.value:.6g}")
             self.promise = say_promise(self.detector, self.rule, source.rows)
         return self.rule.flags(scores, self.detector.calibration_)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .errors import as_usage
+
 if TYPE_CHECKING:
     from ..tasks.anomaly import AnomalyDetector
     from ..tasks.series import SeriesAnomalyDetector
@@ -92,7 +94,10 @@ def make_rule(given: Mapping[str, Any]) -> Threshold | None:
         return AlertsPerDay(given["alerts_per_day"], given.get("rows_per_day"))
     if name == "quantile":
         return Quantile(given["quantile"])
-    return Score(given["above"]).check() if name == "above" else None
+    if name != "above":
+        return None
+    with as_usage(ValueError):
+        return Score(given["above"]).check()
 
 
 def say_promise(detector: AnomalyDetector | SeriesAnomalyDetector, rule: Threshold, rows: int | None) -> str:

@@ -98,7 +98,7 @@ class SeriesFit:
         if not self.held_out:
             return "No points can be spared to calibrate by, and nothing is promised: p-values will be too small."
         more = " Hold out more with --calibration, or take another rule by diabolo threshold." if few else ""
-        return f"{rule.promise(self.held_out)}{more}"
+        return f"{rule.promise(self.held_out)} Neighboring points have nearly the same score: on average only.{more}"
 
     def facts(self) -> dict[str, Any]:
         """What ``--json`` tells of it, under stable names."""
@@ -236,10 +236,11 @@ def size_of(output: str) -> str:
 def refuse_short(detector: SeriesAnomalyDetector, points: Points) -> None:
     """A series that has no room for a window says nothing."""
     if len(points) < detector.window_:
+        smaller = f", or fit with a smaller window: diabolo fit DATA --series --window {len(points)}"
+        smaller = smaller if len(points) > 1 else ""
         raise DataError(
             f"{points.place} has {counted(len(points), 'point')}, fewer than the window of {detector.window_:,} that "
-            "the detector was fitted with. Give a longer series, or fit with a smaller window: diabolo fit DATA "
-            f"--series --window {max(2, len(points) // 2)}"
+            f"the detector was fitted with. Give a longer series{smaller}"
         )
 
 
@@ -247,7 +248,7 @@ def budget(scores: np.ndarray, known: np.ndarray, points: Points, rate: float) -
     """The cut that flags at most a share of the points that are labelled normal."""
     assert points.labels is not None
     rule = false_positive_budget(scores[known], np.asarray(points.labels)[known], rate)
-    say(f"{percent(rate)} of the points labelled normal are above {rule.value:.6g}")
+    say(f"at most {percent(rate)} of the points labelled normal are above {rule.value:.6g}")
     return rule
 
 

@@ -98,14 +98,14 @@ class Writer:
             raise DataError(f"{self.place}: there is no folder {path.parent}. Make it, or write elsewhere.")
         if not path.exists():
             return
-        if not self.overwrite:
-            raise ExistingFileError(
-                f"{self.place} is there already. Choose another name, or replace it: --force, overwrite=True."
-            )
         ours = path.is_dir() and all(held.suffix == ".png" and held.is_file() for held in path.iterdir())
         if not (ours if self._kind.folder else path.is_file()):
             what = "a folder of nothing but png files" if self._kind.folder else "a regular file"
             raise DataError(f"{self.place} is there and is not {what}; it is not replaced. Choose another name.")
+        if not self.overwrite:
+            raise ExistingFileError(
+                f"{self.place} is there already. Choose another name, or replace it: --force, overwrite=True."
+            )
 
     def __enter__(self) -> Self:
         path = self.path or Path("-")

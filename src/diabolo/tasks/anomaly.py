@@ -33,6 +33,7 @@ from ..estimators.storage import Task
 from ..training import Watcher
 from ..training.seeding import mix, seed_from
 from .conformal import Calibration
+from .cuts import percent, refuse_no_batch
 from .reasons import AnomalyExplanation, flat_for_user, shares
 from .scores import AnomalyScore, CodeDistance, ConditionalError, NeighborDistance, NeighborScore, ReconstructionError
 from .thresholds import Quantile, Threshold
@@ -46,6 +47,7 @@ NUMBERS = (int, float, np.integer, np.floating)
 FLOOR = 0.05  # of the usual score, below which differences say nothing
 UPPER = 0.84  # of the calibration: a deviation above the median, were scores normal
 NEAREST = 5  # normal rows that an explanation names
+FEW_COPIES = 0.01  # of the calibration rows, which are no matter
 ROUNDING = 1e-6  # of a logarithm; spreads below it are those of rows that are all the same
 
 
@@ -94,6 +96,9 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         The scores of the calibration rows.
     calibrated_ : bool
         Whether these rows were held out.
+    copied_ : float
+        The share of these rows that equal a training row. Rows of few discrete columns do; where rows were copied,
+        calibration rows look more usual than new ones, and p-values are too small.
     offset_ : float
         ``decision_function`` is ``score_samples`` less this; below 0 is an anomaly.
 
@@ -164,8 +169,9 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         train = Rows(source, rest) if len(rest) < source.rows else source
         self.estimator_ = model if isinstance(self.estimator, FrozenEstimator) else model.fit(train, watchers=watchers)
         self._know_features_of(self.estimator_)
-        self._learn(source, rest)
+        trained = self._learn(source, rest)
         self._calibrate(Rows(source, held_out) if self.calibrated_ else source)
+        self.copied_ = self._share_of_copies(trained, Rows(source, held_out)) if self.calibrated_ else 0.0
         self._cut(X)
         return self
 
@@ -209,8 +215,9 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         near = np.argsort(far, kind="stable")[: max(1, round((1 - self.trimming) * len(rest)))]
         return np.sort(rest[near])
 
-    def _learn(self, source: Source, rest: np.ndarray) -> None:
-        """Show training rows to the views; those that leave a row itself out see the rows to calibrate by as well."""
+    def _learn(self, source: Source, rest: np.ndarray) -> RoundTrip:
+        """Show training rows to the views, and give them back; views that leave a row itself out see the rows to
+        calibrate by as well."""
         trained = known = self._shown(source, rest)
         self.scores_ = self._chosen_scores()
         self.conditional_ = ConditionalError() if trained[1].target[0].numel() <= MOST_RELATED else None
@@ -221,6 +228,13 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
             view.learn(self.estimator_, (known if view.leaves_one_out else trained)[1])
         near = self._near()
         self.references_ = (known if near is not None and near.leaves_one_out else trained)[0]
+        return trained[1]
+
+    def _share_of_copies(self, trained: RoundTrip, held_out: Source) -> float:
+        """How many of the rows to calibrate by equal a row that was trained on."""
+        there = set(cells_as_bytes(trained))
+        trips = self.estimator_.round_trips(held_out)
+        return float(np.mean([key in there for trip in trips for key in cells_as_bytes(trip)]))
 
     def _shown(self, source: Source, rows: np.ndarray) -> tuple[np.ndarray, RoundTrip]:
         """The round trips of these rows, of many a sample, and the numbers of those it is."""
@@ -375,8 +389,19 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
     def promise(self, rows: int | None = None, threshold: Threshold | str | None = None) -> str:
         """What the threshold can promise with this many calibration rows, in words, before anything is judged."""
         check_is_fitted(self, "calibration_")
+        refuse_no_batch(rows)
+        if not self.calibrated_:
+            return (
+                "The rows to calibrate by were trained on, so nothing is promised. It takes 20 rows, and a share of "
+                "them held out (calibration=0.2)."
+            )
         told = self._threshold(threshold).promise(len(self.calibration_), rows)
-        return told if self.calibrated_ else f"The rows to calibrate by were trained on, so nothing is promised. {told}"
+        if self.copied_ <= FEW_COPIES:
+            return told
+        return (
+            f"{told} But {percent(self.copied_)} of the calibration rows equal a training row: if rows were copied, "
+            "and not seen that often, this does not hold. Drop the copies before the fit."
+        )
 
     # Reasons
 
@@ -475,6 +500,7 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
             "calibration": float(self.calibration),
             "trimming": float(self.trimming),
             "calibrated": self.calibrated_,
+            "copied": self.copied_,
             "offset": float(self.offset_),
             "seed": self.seed_,
         }
@@ -514,6 +540,7 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
                 _, place, field = name.split(".")
                 setattr(learned[int(place)], field, torch.from_numpy(array).to(device))
         detector.calibration_, detector.calibrated_ = Calibration(arrays["calibration"]), plain["calibrated"]
+        detector.copied_ = plain["copied"]
         detector.centers_, detector.floors_, detector.spreads_ = (arrays[n] for n in ("centers", "floors", "spreads"))
         detector.references_, detector.offset_ = arrays["references"], plain["offset"]
         return detector
@@ -523,6 +550,11 @@ class AnomalyDetector(Task, OutlierMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.input_tags.sparse = True
         return tags
+
+
+def cells_as_bytes(trip: RoundTrip) -> list[bytes]:
+    """Something for each row that is the same for equal ones."""
+    return [row.tobytes() for row in trip.target.flatten(1).cpu().numpy()]
 
 
 def calibration_rows(source: Source, share: float, seed: int) -> np.ndarray:

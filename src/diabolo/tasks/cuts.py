@@ -188,7 +188,7 @@ class AlertsPerDay(FalsePositiveRate):
     alerts : float, default 20
         What one person can look at in a day.
     rows_per_day : int, or None
-        Rows that are scored in a day; ``None``: each batch is one day, and its size decides.
+        Rows that are scored in a day; ``None``: each batch is one day, and its size decides, as its promise says.
 
     >>> AlertsPerDay(5, rows_per_day=100).cut(Calibration(range(99)))
     94.0
@@ -203,6 +203,13 @@ class AlertsPerDay(FalsePositiveRate):
         """Alerts by rows, at most 1."""
         day = self.rows_per_day or rows
         return None if day is None else min(self.alerts / max(day, 1), 1.0)
+
+    def promise(self, calibration_size: int, rows: int | None = None) -> str:
+        """The same, and what a day is taken to be."""
+        told = super().promise(calibration_size, rows)
+        return (
+            told if self.rows_per_day or rows is None else f"{some(rows)} {'is' if rows == 1 else 'are'} a day. {told}"
+        )
 
 
 def false_positive_budget(scores: Any, labels: Any, rate: float = 0.01, confidence: float | None = None) -> Score:
@@ -274,6 +281,17 @@ def rank_at(rate: float, size: int) -> int:
 def fewest(number: float) -> int:
     """The least whole number that is not below, safe from the last bit."""
     return math.ceil(number * (1 - SLACK))
+
+
+def refuse_no_batch(rows: int | None) -> None:
+    """A batch has rows.
+
+    >>> refuse_no_batch(0)
+    Traceback (most recent call last):
+    ValueError: rows came as 0; it must be a whole number of at least 1, or None.
+    """
+    if rows is not None and not (isinstance(rows, int | np.integer) and rows >= 1):
+        raise ValueError(f"rows came as {rows!r}; it must be a whole number of at least 1, or None.")
 
 
 def percent(share: float) -> str:

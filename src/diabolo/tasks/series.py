@@ -28,6 +28,7 @@ from ..data.windows import dominant_period, smoothed, walk
 from ..estimators.base import Estimator
 from ..estimators.storage import Task
 from ..training.seeding import seed_from
+from .cuts import refuse_no_batch
 from .series_windows import STRIDES, WindowJudge, as_rows, default_estimator, training_windows, usual_window
 from .thresholds import Calibration, Quantile, Threshold
 
@@ -318,8 +319,8 @@ class SeriesAnomalyDetector(Task, OutlierMixin, BaseEstimator):
         if longest < window:
             lengths = ", ".join(str(len(values)) for values in series[:8])
             raise DataError(
-                f"The series has {lengths} points, fewer than a window of {window}. Give longer ones, or a window of "
-                f"at most {longest}."
+                f"The series has {lengths} points, fewer than a window of {window}. Give longer ones"
+                f"{f', or a window of at most {longest}' if longest > 1 else ''}."
             )
         return int(window)
 
@@ -413,9 +414,13 @@ class SeriesAnomalyDetector(Task, OutlierMixin, BaseEstimator):
         on average over a series that goes on as it was, and one of them may have many false alarms in a row.
         """
         check_is_fitted(self, "calibration_")
-        told = self._threshold(threshold).promise(len(self.calibration_), rows)
+        refuse_no_batch(rows)
         if not self.calibrated_:
-            return f"The points to calibrate by were trained on, so nothing is promised. {told}"
+            return (
+                "The points to calibrate by were trained on, so nothing is promised. Longer series can spare some "
+                "(calibration=0.15)."
+            )
+        told = self._threshold(threshold).promise(len(self.calibration_), rows)
         return f"{told} Rows are points of time, and neighbors have nearly the same score: this holds on average only."
 
     def fit_predict(self, X: Any, y: Any = None) -> Any:
