@@ -179,13 +179,13 @@ class WindowJudge:
         """Each channel's unit: the root mean square of what linear codes err there in blocks they were not fitted to.
 
         A channel that moved once is learned with that, and would be taken for one that never errs. The codes are like
-        the ``usual`` one whichever estimator there is. Where no block can be left out, its own errors have to do, and a
-        single channel's unit cancels out.
+        the ``usual`` one whichever estimator there is, and learn gaps as that estimator fills them. Where no block can
+        be left out, its own errors have to do, and a single channel's unit cancels out.
         """
         stride = max(1, window // 2)
         unseen = []
         for rest, block in left_out(fronts, window) if fronts[0].shape[1] > 1 else ():
-            rows = as_rows(self.scaling(training_windows(rest, window, FEWER_WINDOWS))[0], usual)
+            rows = as_rows(self._filled(self.scaling(training_windows(rest, window, FEWER_WINDOWS))[0]), usual)
             code = clone(usual).set_params(code_size=min(usual.code_size, len(rows)), random_state=0).fit(rows)
             unseen += replace(self, estimator=code, neighbors=0).judged(block, window, stride)
         judged = unseen or self.judged(fronts, window, stride)
